@@ -1,0 +1,65 @@
+# `make help` lists the targets. Everything runs in .venv, which the first target makes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.setup-is-done
+SCHEMA := studies/study.schema.json
+
+# Nothing here reaches for a model hub, and Ray sends no usage statistics.
+export HF_HUB_OFFLINE := 1
+export RAY_USAGE_STATS_ENABLED := 0
+
+.PHONY: help setup study test test-fast lint types arrows schema docs ci clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv and install the pinned requirements and the project in it
+
+$(STAMP): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is $$($(PYTHON) --version 2>&1 || true): Python 3.11 or newer is needed;" \
+			"name one, as in: make setup PYTHON=python3.11" >&2; exit 1; }
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -r requirements.txt
+	$(BIN)/python -m pip install --no-deps -e .
+	@touch $@
+
+study: setup ## run the shipped study edgebert-sst2: Pareto front, report and records in a run folder
+	$(BIN)/dse run edgebert-sst2 --strategy nested
+
+test: setup ## all tests, fast and slow, with branch coverage
+	$(BIN)/python -m pytest --cov --cov-report=term-missing --durations=10
+
+test-fast: setup ## the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow and not ray"
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## mypy, strict
+	$(BIN)/mypy
+
+arrows: setup ## import-linter: which room may import what
+	$(BIN)/lint-imports
+
+schema: setup ## write the JSON schema of study files anew
+	$(BIN)/python -c 'import json, studies.spec; print(json.dumps(studies.spec.json_schema(), indent=2))' \
+		> $(SCHEMA).new
+	mv $(SCHEMA).new $(SCHEMA)
+
+docs: setup ## run the examples in docstrings
+	$(BIN)/python -m pytest dashboards dse evaluators hw_cost search_space studies
+
+ci: lint types arrows ## what a change must pass: lint, types, arrows, then all tests
+	$(MAKE) test
+
+clean: ## remove caches and build products; .venv and runs stay
+	rm -rf build dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache ./*.egg-info
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

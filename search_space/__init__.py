@@ -1,0 +1,78 @@
+"""The vocabulary: knobs, scenario, number-format and storage descriptors, design points."""
+
+from search_space.expressions import Condition, ConditionError, parse_condition
+from search_space.formats import (
+    FP16,
+    FP32,
+    FormatKind,
+    NumberFormat,
+    adaptivfloat,
+    parse_number_format,
+)
+from search_space.knobs import (
+    FULL_SPAN_TOKENS,
+    CellKind,
+    DesignPoint,
+    DvfsPolicy,
+    ExitKnobs,
+    ExitPolicy,
+    HardwareKnobs,
+    ModelKnobs,
+)
+from search_space.names import nearest
+from search_space.scenario import IdleAccounting, Scenario
+from search_space.space import (
+    EXIT_KNOBS,
+    HARDWARE_KNOBS,
+    KNOBS,
+    MODEL_KNOBS,
+    UNITS,
+    Dimension,
+    KnobValue,
+    SearchSpace,
+    design_point,
+    exit_knobs,
+    hardware_knobs,
+    knob_value,
+    linear_range,
+    log_range,
+    model_knobs,
+)
+
+__all__ = [
+    "EXIT_KNOBS",
+    "FP16",
+    "FP32",
+    "FULL_SPAN_TOKENS",
+    "HARDWARE_KNOBS",
+    "KNOBS",
+    "MODEL_KNOBS",
+    "UNITS",
+    "CellKind",
+    "Condition",
+    "ConditionError",
+    "DesignPoint",
+    "Dimension",
+    "DvfsPolicy",
+    "ExitKnobs",
+    "ExitPolicy",
+    "FormatKind",
+    "HardwareKnobs",
+    "IdleAccounting",
+    "KnobValue",
+    "ModelKnobs",
+    "NumberFormat",
+    "Scenario",
+    "SearchSpace",
+    "adaptivfloat",
+    "design_point",
+    "exit_knobs",
+    "hardware_knobs",
+    "knob_value",
+    "linear_range",
+    "log_range",
+    "model_knobs",
+    "nearest",
+    "parse_condition",
+    "parse_number_format",
+]

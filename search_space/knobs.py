@@ -1,0 +1,185 @@
+"""The three kinds of knobs, and the design point that they make together.
+
+The cut is by what a knob can change: `ModelKnobs` can change a logit (they are the key of a trace),
+`ExitKnobs` are arithmetic on a trace, `HardwareKnobs` are arithmetic on a workload.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from search_space.formats import NumberFormat
+
+FULL_SPAN_TOKENS = 128
+"""Attention span that masks nothing: the longest sequence that the project feeds an encoder."""
+
+
+class CellKind(StrEnum):
+    """Memory cells that can hold a tensor class.
+
+    All of them read back what was written, as far as this project has measured: level confusion is
+    below 1e-16 per SLC cell and 7.9e-9 per MLC2 cell (optimal thresholds on the level distributions
+    of nvmFI), which is under one cell in a hundred million. So the cell kind is not part of a
+    trace's key yet.
+    """
+
+    SRAM = "sram"
+    RERAM_SLC = "reram-slc"
+    RERAM_MLC2 = "reram-mlc2"
+
+    @property
+    def is_envm(self) -> bool:
+        """Whether the cell keeps its content without power."""
+        return self is not CellKind.SRAM
+
+    @property
+    def bits_per_cell(self) -> int:
+        """Bits stored in one cell."""
+        return 2 if self is CellKind.RERAM_MLC2 else 1
+
+
+class ExitPolicy(StrEnum):
+    """When a sentence leaves the encoder."""
+
+    NONE = "none"
+    ENTROPY = "entropy"
+    LATENCY_AWARE = "latency-aware"
+
+
+class DvfsPolicy(StrEnum):
+    """How the voltage of the layers after the first is chosen for each sentence."""
+
+    FIXED = "fixed"
+    LOWEST_FEASIBLE = "lowest-feasible"
+    MIN_ENERGY = "min-energy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelKnobs:
+    """What can change a logit.
+
+    Attributes:
+        checkpoint: name of the encoder.
+        span_budget_tokens: mean attention span over all heads, tokens; `FULL_SPAN_TOKENS` masks
+            nothing, 0 switches every head off.
+        encoder_sparsity: share of encoder weights that are zero, 0 to below 1.
+        embedding_sparsity: share of embedding weights that are zero, 0 to below 1.
+        weight_format: number format of all weight matrices.
+        activation_format: number format of all GEMM operands that are not weights.
+        embedding_storage: cells that hold the embeddings.
+        encoder_storage: cells that hold the encoder weights.
+    """
+
+    checkpoint: str
+    span_budget_tokens: int
+    encoder_sparsity: float
+    embedding_sparsity: float
+    weight_format: NumberFormat
+    activation_format: NumberFormat
+    embedding_storage: CellKind
+    encoder_storage: CellKind
+
+    def __post_init__(self) -> None:
+        """Refuse shares and spans outside their range."""
+        for name in ("encoder_sparsity", "embedding_sparsity"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"{name} {value}: expected a share from 0 to below 1.")
+        if not 0 <= self.span_budget_tokens <= FULL_SPAN_TOKENS:
+            raise ValueError(
+                f"span_budget_tokens {self.span_budget_tokens}: expected 0 to {FULL_SPAN_TOKENS}."
+            )
+
+    def trace_key(self) -> tuple[str, int, float, float, str, str]:
+        """What identifies the logits: every field but the cells (see `CellKind`)."""
+        return (
+            self.checkpoint,
+            self.span_budget_tokens,
+            self.encoder_sparsity,
+            self.embedding_sparsity,
+            str(self.weight_format),
+            str(self.activation_format),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitKnobs:
+    """What is arithmetic on a trace.
+
+    Attributes:
+        exit_policy: when a sentence leaves.
+        entropy_threshold: a sentence leaves at the first exit whose entropy (nats) is below it;
+            ignored by the policy ``none``.
+    """
+
+    exit_policy: ExitPolicy
+    entropy_threshold: float
+
+    def __post_init__(self) -> None:
+        """Refuse a negative threshold."""
+        if self.entropy_threshold < 0:
+            raise ValueError(f"entropy_threshold {self.entropy_threshold}: expected 0 or more.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardwareKnobs:
+    """What is arithmetic on a workload.
+
+    Attributes:
+        mac_vector_size: n of an n x n MAC unit (n rows of n-wide dot products, n * n MACs a cycle).
+        processing_units: units on the chip.
+        data_sram_kib: data buffer of one unit, KiB (two such buffers, one for each operand).
+        mask_sram_kib: bitmask buffer of one unit, KiB (two such buffers).
+        aux_sram_kib: look-up tables, spans and layer-norm parameters of one unit, KiB.
+        envm_mib: capacity of the eNVM, MiB of useful bits; 0 for a chip without it.
+        min_voltage_v: lowest supply of the datapath, V.
+        max_voltage_v: nominal supply of the datapath, V: layer 1 runs at it.
+        dvfs_policy: how the supply of the later layers is chosen.
+    """
+
+    mac_vector_size: int
+    processing_units: int
+    data_sram_kib: int
+    mask_sram_kib: int
+    aux_sram_kib: int
+    envm_mib: float
+    min_voltage_v: float
+    max_voltage_v: float
+    dvfs_policy: DvfsPolicy
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that are not positive."""
+        for name in (
+            "mac_vector_size",
+            "processing_units",
+            "data_sram_kib",
+            "mask_sram_kib",
+            "aux_sram_kib",
+            "min_voltage_v",
+            "max_voltage_v",
+        ):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} {getattr(self, name)}: expected more than 0.")
+        if self.envm_mib < 0:
+            raise ValueError(f"envm_mib {self.envm_mib}: expected 0 or more.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignPoint:
+    """One candidate: how the model is compressed, when it exits and what it runs on."""
+
+    model: ModelKnobs
+    exits: ExitKnobs
+    hardware: HardwareKnobs
+
+    def as_flat(self) -> dict[str, str | int | float]:
+        """Every knob by name, number formats and enumerations as text."""
+        flat: dict[str, str | int | float] = {}
+        for part in (self.model, self.exits, self.hardware):
+            for name, value in asdict(part).items():
+                original = getattr(part, name)
+                flat[name] = (
+                    str(original) if isinstance(original, NumberFormat | StrEnum) else value
+                )
+        return flat

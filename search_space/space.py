@@ -1,0 +1,273 @@
+"""Search spaces: the values that each knob may take, and the conditions between knobs."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from search_space.expressions import Condition
+from search_space.formats import parse_number_format
+from search_space.knobs import (
+    CellKind,
+    DesignPoint,
+    DvfsPolicy,
+    ExitKnobs,
+    ExitPolicy,
+    HardwareKnobs,
+    ModelKnobs,
+)
+
+KnobValue = str | int | float
+
+MODEL_KNOBS: Final = tuple(field.name for field in fields(ModelKnobs))
+EXIT_KNOBS: Final = tuple(field.name for field in fields(ExitKnobs))
+HARDWARE_KNOBS: Final = tuple(field.name for field in fields(HardwareKnobs))
+KNOBS: Final = MODEL_KNOBS + EXIT_KNOBS + HARDWARE_KNOBS
+
+UNITS: Final[Mapping[str, str]] = {
+    "span_budget_tokens": "tokens",
+    "entropy_threshold": "nats",
+    "data_sram_kib": "KiB",
+    "mask_sram_kib": "KiB",
+    "aux_sram_kib": "KiB",
+    "envm_mib": "MiB",
+    "min_voltage_v": "V",
+    "max_voltage_v": "V",
+}
+"""Unit of each knob that has one."""
+
+_TEXT_KNOBS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "weight_format": parse_number_format,
+    "activation_format": parse_number_format,
+    "embedding_storage": CellKind,
+    "encoder_storage": CellKind,
+    "exit_policy": ExitPolicy,
+    "dvfs_policy": DvfsPolicy,
+    "checkpoint": str,
+}
+_INTEGER_KNOBS: Final = frozenset(
+    {
+        "span_budget_tokens",
+        "mac_vector_size",
+        "processing_units",
+        "data_sram_kib",
+        "mask_sram_kib",
+        "aux_sram_kib",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """The ordered values of one knob. A range is a grid: its steps are part of the space.
+
+    Attributes:
+        name: knob.
+        values: what it may be, in order; one value for a fixed knob.
+        log: whether a range was laid out in equal ratios (for axes of figures).
+    """
+
+    name: str
+    values: tuple[KnobValue, ...]
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse unknown knobs, no values, repeated values and values of the wrong kind."""
+        if self.name not in KNOBS:
+            raise ValueError(
+                f"Knob {self.name!r} is not known: expected one of {', '.join(KNOBS)}."
+            )
+        if not self.values:
+            raise ValueError(f"Knob {self.name!r} has no value: expected at least one.")
+        if len(set(self.values)) != len(self.values):
+            raise ValueError(f"Knob {self.name!r} lists a value twice: {list(self.values)}.")
+        for value in self.values:
+            knob_value(self.name, value)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is nothing to choose."""
+        return len(self.values) == 1
+
+
+def knob_value(name: str, value: KnobValue) -> Any:
+    """The typed value of a knob.
+
+    Raises:
+        ValueError: the value is not one that the knob can take.
+    """
+    if name in _TEXT_KNOBS:
+        if not isinstance(value, str):
+            raise ValueError(f"Knob {name!r} has value {value!r}: expected text.")
+        kind = _TEXT_KNOBS[name]
+        if isinstance(kind, type) and issubclass(kind, CellKind | ExitPolicy | DvfsPolicy):
+            known = [member.value for member in kind]
+            if value not in known:
+                raise ValueError(
+                    f"Knob {name!r} has value {value!r}: expected one of {', '.join(known)}."
+                )
+        return kind(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"Knob {name!r} has value {value!r}: expected a number.")
+    if name in _INTEGER_KNOBS:
+        if value != int(value):
+            raise ValueError(f"Knob {name!r} has value {value!r}: expected a whole number.")
+        return int(value)
+    return float(value)
+
+
+def linear_range(low: float, high: float, step: float) -> tuple[float, ...]:
+    """low, low + step, … up to and including high, free of rounding dust.
+
+    Raises:
+        ValueError: the step does not lead from low to high.
+
+    >>> linear_range(0.0, 0.3, 0.1)
+    (0.0, 0.1, 0.2, 0.3)
+    """
+    if not (step > 0 and low <= high):
+        raise ValueError(f"Range from {low} to {high} by {step}: expected low <= high, step > 0.")
+    count = math.floor((high - low) / step + 1e-9)
+    return tuple(round(low + i * step, 12) for i in range(count + 1))
+
+
+def log_range(low: float, high: float, count: int) -> tuple[float, ...]:
+    """``count`` values in equal ratios from low to high, rounded to six significant digits.
+
+    Raises:
+        ValueError: the ends are not positive and in order, or there are fewer than two values.
+    """
+    if not (0 < low < high and count >= 2):
+        raise ValueError(
+            f"Log range from {low} to {high} in {count} values: expected 0 < low < high, 2 or more."
+        )
+    ratio = math.log(high / low) / (count - 1)
+    return tuple(float(f"{low * math.exp(i * ratio):.6g}") for i in range(count))
+
+
+Point = Mapping[str, KnobValue]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpace:
+    """All combinations of the dimensions' values that meet the conditions.
+
+    Beside the study's own conditions the minimum voltage is never above the maximum one, and a knob
+    that has no effect takes one value only (see `canonical`).
+
+    Attributes:
+        dimensions: one for each of `KNOBS`, in that order.
+        conditions: further conditions on the knobs.
+
+    Raises:
+        ValueError: a knob is missing or out of order.
+    """
+
+    dimensions: tuple[Dimension, ...]
+    conditions: tuple[Condition, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Require every knob exactly once."""
+        if tuple(d.name for d in self.dimensions) != KNOBS:
+            raise ValueError(f"A search space needs exactly these knobs, in order: {KNOBS}.")
+
+    def __getitem__(self, name: str) -> Dimension:
+        """The dimension of that knob."""
+        return self.dimensions[KNOBS.index(name)]
+
+    def canonical(self, point: Point) -> dict[str, KnobValue]:
+        """The point with knobs that have no effect set to their one value.
+
+        Exit policy ``none`` has no threshold: the first of the space is written down. DVFS policy
+        ``fixed`` stays at the maximum voltage, so that is its minimum too.
+        """
+        flat = dict(point)
+        if flat.get("exit_policy") == ExitPolicy.NONE:
+            flat["entropy_threshold"] = self["entropy_threshold"].values[0]
+        if flat.get("dvfs_policy") == DvfsPolicy.FIXED:
+            flat["min_voltage_v"] = flat["max_voltage_v"]
+        return flat
+
+    def violation(self, point: Point) -> str | None:
+        """The first condition that the point breaks, in words; None if it breaks none.
+
+        Conditions that use a knob which the point lacks are left out.
+        """
+        low, high = point.get("min_voltage_v"), point.get("max_voltage_v")
+        if low is not None and high is not None and low > high:  # type: ignore[operator]
+            return f"min_voltage_v {low} is above max_voltage_v {high}"
+        for condition in self.conditions:
+            if condition.names <= point.keys() and not condition(point):
+                return f"condition '{condition.text}' does not hold"
+        return None
+
+    def points(self, names: tuple[str, ...]) -> list[dict[str, KnobValue]]:
+        """Distinct canonical combinations of the named knobs that break no condition, in order."""
+        found: dict[tuple[KnobValue, ...], dict[str, KnobValue]] = {}
+        for combination in itertools.product(*(self[name].values for name in names)):
+            point = self.canonical(dict(zip(names, combination, strict=True)))
+            if self.violation(point) is None:
+                found.setdefault(tuple(point.values()), point)
+        return list(found.values())
+
+    def size(self) -> int:
+        """Exact number of distinct designs.
+
+        Knobs of different kinds are counted apart and multiplied unless a condition joins them.
+        """
+        kinds = (MODEL_KNOBS, EXIT_KNOBS, HARDWARE_KNOBS)
+        lists = [self.points(kind) for kind in kinds]
+        joined = [c for c in self.conditions if not any(c.names <= set(kind) for kind in kinds)]
+        if not joined:
+            return math.prod(len(points) for points in lists)
+        names = set().union(*(c.names for c in joined))
+        tallies = [
+            Counter(
+                tuple((name, value) for name, value in point.items() if name in names)
+                for point in points
+            )
+            for points in lists
+        ]
+        total = 0
+        for parts in itertools.product(*(tally.items() for tally in tallies)):
+            point = dict(itertools.chain.from_iterable(key for key, _ in parts))
+            if all(condition(point) for condition in joined):
+                total += math.prod(count for _, count in parts)
+        return total
+
+
+def model_knobs(flat: Point) -> ModelKnobs:
+    """The typed model knobs of a flat point; ValueError if one is missing or cannot be."""
+    return ModelKnobs(**_typed(flat, MODEL_KNOBS))
+
+
+def exit_knobs(flat: Point) -> ExitKnobs:
+    """The typed exit knobs of a flat point; ValueError if one is missing or cannot be."""
+    return ExitKnobs(**_typed(flat, EXIT_KNOBS))
+
+
+def hardware_knobs(flat: Point) -> HardwareKnobs:
+    """The typed hardware knobs of a flat point; ValueError if one is missing or cannot be."""
+    return HardwareKnobs(**_typed(flat, HARDWARE_KNOBS))
+
+
+def design_point(flat: Point) -> DesignPoint:
+    """The typed design point of a flat one.
+
+    Raises:
+        ValueError: a knob is missing or has a value that it cannot take.
+    """
+    return DesignPoint(
+        model=model_knobs(flat), exits=exit_knobs(flat), hardware=hardware_knobs(flat)
+    )
+
+
+def _typed(flat: Point, names: tuple[str, ...]) -> dict[str, Any]:
+    missing = [name for name in names if name not in flat]
+    if missing:
+        raise ValueError(f"Design point lacks knob {missing[0]!r}.")
+    return {name: knob_value(name, flat[name]) for name in names}

@@ -1,0 +1,48 @@
+"""Fixtures and settings that all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+# The same examples in every run; no deadline, since the machine may be busy with other work.
+settings.register_profile("deterministic", derandomize=True, deadline=None)
+settings.load_profile("deterministic")
+
+
+def _data_folder(variable: str, default: Path, environment: Mapping[str, str]) -> Path:
+    """The folder that a variable names, else the default one; without it the test ends here.
+
+    A missing folder skips the test with the reason, or fails it under ``REQUIRE_DATA=1``.
+    """
+    folder = Path(environment.get(variable) or default)
+    if not folder.is_dir():
+        reason = f"{folder} is not a folder: set {variable} to the folder with this data."
+        if environment.get("REQUIRE_DATA") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def glue_dir() -> Path:
+    """The folder of the GLUE tasks (``GLUE_DIR``)."""
+    return _data_folder("GLUE_DIR", REPOSITORY.parent / "shared" / "glue", os.environ)
+
+
+@pytest.fixture(scope="session")
+def reference_dir() -> Path:
+    """The folder of published reference results (``DSE_REFERENCE_DIR``)."""
+    return _data_folder("DSE_REFERENCE_DIR", REPOSITORY.parent / "shared" / "reference", os.environ)
