@@ -1,0 +1,1 @@
+"""A model variant to an exit trace: encoders, compression, GLUE tasks, traces, exit policies."""

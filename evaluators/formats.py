@@ -1,0 +1,115 @@
+"""AdaptivFloat arithmetic on tensors: values, codes, and the per-tensor exponent that scales them.
+
+Algorithm 1 of Tambe et al., "Algorithm-Hardware Co-Design of Adaptive Floating-Point Encodings for
+Resilient Deep Learning Inference", DAC 2020: no denormals, no infinities, every exponent code used,
+and the code of the smallest magnitude (exponent 0, mantissa 0) given up for zero.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from search_space import FormatKind, NumberFormat
+
+
+def exponent_of_maximum(max_abs: float) -> int:
+    """The ``exp_max`` of Algorithm 1: 2**exp_max <= max_abs < 2**(exp_max + 1); 0 for max_abs 0.
+
+    Raises:
+        ValueError: max_abs is negative or not finite.
+    """
+    if not (math.isfinite(max_abs) and max_abs >= 0):
+        raise ValueError(f"Largest magnitude {max_abs} of a tensor: expected a finite number >= 0.")
+    return math.frexp(max_abs)[1] - 1 if max_abs > 0 else 0
+
+
+def quantise(x: Tensor, number_format: NumberFormat, max_abs: float | None = None) -> Tensor:
+    """Nearest representable values (any shape, fp32) for a tensor.
+
+    Args:
+        x: any shape, fp32.
+        number_format: AdaptivFloat or IEEE format; fp32 returns x itself.
+        max_abs: magnitude that sets the exponent bias; by default the tensor's own maximum
+            (weights). Activations pass the calibrated one, so that no result depends on its batch.
+
+    Magnitudes above the largest value are clamped to it; those below the smallest non-zero value
+    become 0 (less than half of it) or that value (half of it or more). Ties go to the even
+    mantissa; a format without mantissa rounds them up.
+    """
+    if number_format.kind is FormatKind.IEEE:
+        return x if number_format.bits == 32 else x.half().float()
+    exp_max = exponent_of_maximum(float(x.abs().max()) if max_abs is None else max_abs)
+    bias = exp_max - ((1 << number_format.exponent_bits) - 1)
+    mantissa = number_format.mantissa_bits
+    smallest = _smallest_nonzero(bias, mantissa)
+    largest = math.ldexp(2.0 - math.ldexp(1.0, -mantissa), exp_max)
+    # Bit patterns of positive floats are ordered like the floats, so rounding, clamping and
+    # comparing work on integers: four times faster than frexp and division.
+    pattern = x.contiguous().view(torch.int32)
+    magnitude = pattern & 0x7FFFFFFF
+    dropped = 23 - mantissa
+    last_kept = (magnitude >> dropped) & 1 if mantissa else torch.ones_like(magnitude)
+    rounded = last_kept.add_(magnitude).add_((1 << (dropped - 1)) - 1).bitwise_and_(-1 << dropped)
+    rounded.clamp_(_bits(smallest), _bits(largest))
+    rounded.masked_fill_(magnitude < _bits(0.5 * smallest), 0)
+    return rounded.bitwise_or_(pattern & -0x80000000).view(torch.float32)
+
+
+def _bits(value: float) -> int:
+    """Bit pattern of a non-negative number in fp32."""
+    return int(np.float32(value).view(np.int32))
+
+
+def _smallest_nonzero(bias: int, mantissa_bits: int) -> float:
+    """Smallest magnitude that has a code: 2**bias is given up for zero."""
+    return math.ldexp(1.0 + math.ldexp(1.0, -mantissa_bits), bias)
+
+
+def encode(x: Tensor, number_format: NumberFormat, exp_max: int) -> Tensor:
+    """Codes (same shape, uint8) of values that `quantise` returned: sign, exponent, mantissa.
+
+    Raises:
+        ValueError: the format is not AdaptivFloat or is wider than 8 bits.
+    """
+    _require_byte_format(number_format)
+    mantissa = number_format.mantissa_bits
+    bias = exp_max - ((1 << number_format.exponent_bits) - 1)
+    fraction, exponent = torch.frexp(x.abs())
+    field = exponent - 1 - bias
+    steps = torch.round((fraction * 2 - 1) * (1 << mantissa)).to(torch.int32)
+    code = torch.where(x == 0, 0, (field << mantissa) | steps)
+    sign = torch.signbit(x).to(torch.int32) << (number_format.bits - 1)
+    return (code | sign).to(torch.uint8)
+
+
+def decode(codes: Tensor, number_format: NumberFormat, exp_max: int) -> Tensor:
+    """Values (same shape, fp32) of AdaptivFloat codes (uint8).
+
+    Raises:
+        ValueError: the format is not AdaptivFloat or is wider than 8 bits.
+    """
+    _require_byte_format(number_format)
+    return _code_values(number_format, exp_max)[codes.long()]
+
+
+def _code_values(number_format: NumberFormat, exp_max: int) -> Tensor:
+    """Value of every code (2**bits,), fp32."""
+    mantissa = number_format.mantissa_bits
+    bias = exp_max - ((1 << number_format.exponent_bits) - 1)
+    magnitude_codes = torch.arange(1 << (number_format.bits - 1))
+    exponent = (magnitude_codes >> mantissa) + bias
+    fraction = 1 + (magnitude_codes & ((1 << mantissa) - 1)).double() / (1 << mantissa)
+    magnitude = torch.ldexp(fraction, exponent)
+    magnitude[0] = 0.0
+    return torch.cat([magnitude, -magnitude]).float()
+
+
+def _require_byte_format(number_format: NumberFormat) -> None:
+    if number_format.kind is not FormatKind.ADAPTIVFLOAT or number_format.bits > 8:
+        raise ValueError(
+            f"Number format {number_format}: only AdaptivFloat of at most 8 bits has byte codes."
+        )

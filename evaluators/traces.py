@@ -1,0 +1,146 @@
+"""Exit traces: what one forward pass over the sentences leaves behind for one set of model knobs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+TRACE_VERSION: Final = 1
+"""Raised when a change of code changes logits: part of the key of cached and recorded traces."""
+
+ENTROPY_STEP: Final = 0.01
+LUT_ROWS: Final = 100
+
+
+class Split(IntEnum):
+    """Which sentences a figure is computed on."""
+
+    SELECT = 0
+    REPORT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitTrace:
+    """Logits of every exit for every sentence, in half precision by definition.
+
+    Attributes:
+        logits: (n_sentences, n_exits, n_classes) float16.
+        tokens: (n_sentences,) token counts, special tokens included.
+        labels: (n_sentences,) class indices.
+        splits: (n_sentences,) `Split` of each.
+        predicted_entropies: (`LUT_ROWS`, n_exits - 2) float16: row r holds the predicted entropies
+            (nats) of exits 2 … n_exits - 1 for a sentence whose entropy at exit 1 is about
+            r * `ENTROPY_STEP`.
+        head_spans: (n_distinct_layers, n_heads) attention span of each head, tokens; 0 is off.
+        encoder_density: measured share of encoder weights that are not zero.
+        embedding_density: measured share of embedding weights that are not zero.
+    """
+
+    logits: NDArray[np.float16]
+    tokens: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    splits: NDArray[np.int64]
+    predicted_entropies: NDArray[np.float16]
+    head_spans: tuple[tuple[int, ...], ...]
+    encoder_density: float
+    embedding_density: float
+
+    def __post_init__(self) -> None:
+        """Require matching shapes, half precision and finite logits."""
+        if self.logits.ndim != 3 or self.logits.dtype != np.float16:
+            raise ValueError("ExitTrace: logits must be float16 (sentences, exits, classes).")
+        n_sentences, n_exits, _ = self.logits.shape
+        for name in ("tokens", "labels", "splits"):
+            if getattr(self, name).shape != (n_sentences,):
+                raise ValueError(f"ExitTrace: {name} must have one entry for each sentence.")
+        if self.predicted_entropies.shape != (LUT_ROWS, n_exits - 2):
+            raise ValueError(
+                f"ExitTrace: predicted_entropies has shape {self.predicted_entropies.shape}, "
+                f"expected ({LUT_ROWS}, {n_exits - 2})."
+            )
+        if not np.isfinite(self.logits).all():
+            raise ValueError("ExitTrace: logits must be finite.")
+
+    @property
+    def n_exits(self) -> int:
+        """Exits of the encoder, one after each layer."""
+        return int(self.logits.shape[1])
+
+    def of(self, split: Split) -> ExitTrace:
+        """The part of the trace that belongs to one split."""
+        keep = self.splits == split
+        return ExitTrace(
+            logits=self.logits[keep],
+            tokens=self.tokens[keep],
+            labels=self.labels[keep],
+            splits=self.splits[keep],
+            predicted_entropies=self.predicted_entropies,
+            head_spans=self.head_spans,
+            encoder_density=self.encoder_density,
+            embedding_density=self.embedding_density,
+        )
+
+
+def entropies(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Entropy in nats, (...,) from logits (..., n_classes): ln sum e^x - sum x e^x / sum e^x.
+
+    >>> bool(np.isclose(entropies(np.zeros(2)), np.log(2)))
+    True
+    """
+    x = logits.astype(np.float64)
+    x = x - x.max(axis=-1, keepdims=True)
+    exponentials = np.exp(x)
+    total = exponentials.sum(axis=-1)
+    result: NDArray[np.float64] = np.log(total) - (x * exponentials).sum(axis=-1) / total
+    return result
+
+
+def save_trace(path: Path, trace: ExitTrace) -> None:
+    """Write one trace to an ``.npz`` file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    with os.fdopen(handle, "wb") as file:
+        np.savez(
+            file,
+            logits=trace.logits,
+            tokens=trace.tokens,
+            labels=trace.labels,
+            splits=trace.splits,
+            predicted_entropies=trace.predicted_entropies,
+            head_spans=np.array(trace.head_spans, dtype=np.int64),
+            densities=np.array([trace.encoder_density, trace.embedding_density]),
+        )
+    Path(temporary).replace(path)
+
+
+def load_trace(path: Path) -> ExitTrace:
+    """Read what `save_trace` wrote.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return ExitTrace(
+                logits=stored["logits"],
+                tokens=stored["tokens"],
+                labels=stored["labels"],
+                splits=stored["splits"],
+                predicted_entropies=stored["predicted_entropies"],
+                head_spans=tuple(tuple(int(s) for s in row) for row in stored["head_spans"]),
+                encoder_density=float(stored["densities"][0]),
+                embedding_density=float(stored["densities"][1]),
+            )
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path}: damaged trace ({error}); delete the file, it will be measured again."
+        ) from error

