@@ -1,0 +1,396 @@
+"""The ``dse`` command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from dse.errors import UsageError, exit_code_of
+from dse.export import export_design
+from dse.runs import RunFolder, next_run, open_run, run_folders
+from dse.selection import select
+from dse.tables import TABLE_WIDTH, figure_text, front_table, space_table, spread
+from studies.presets import load_study, preset_names
+from studies.records import Front, read_front
+
+RUNS: Final = Path("runs")
+ROWS_SHOWN: Final = 15
+
+app = typer.Typer(
+    name="dse",
+    help="Search algorithm and hardware knobs of an NLP accelerator together.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; it must be new.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Run = Annotated[Path, typer.Argument(help="Run folder.", metavar="DIR")]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder of the GLUE tasks.", envvar="GLUE_DIR", metavar="GLUE_DIR"),
+]
+Recorded = Annotated[
+    Path | None,
+    typer.Option("--traces", help="Folder of recorded traces; by default the shipped ones."),
+]
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(metavar="PRESET_OR_FILE", help="Preset or study file.")],
+    trials: Annotated[int | None, typer.Option(help="Trials of the study.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="joint or nested.")] = None,
+    evaluator: Annotated[str | None, typer.Option(help="recorded or live.")] = None,
+    data: Data = None,
+    traces: Recorded = None,
+    workers: Annotated[int | None, typer.Option(help="Ray workers.")] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
+    storage: Annotated[str | None, typer.Option(help="Optuna database URL.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the search.")] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Run a study; ends with its front and where the report is."""
+    changes = {
+        "search.trials": trials,
+        "search.strategy": strategy,
+        "search.workers": workers,
+        "search.seed": seed,
+        "evaluator.kind": evaluator,
+    }
+    spec = load_study(study).with_overrides({k: v for k, v in changes.items() if v is not None})
+    path = out if out is not None else next_run(RUNS, Path(study).stem)
+    settings = {
+        "storage": storage,
+        "study_name": "edge-dse" if storage is None else f"{path.name}-{uuid.uuid4().hex[:8]}",
+        "data": None if data is None else str(data.absolute()),
+        "traces": None if traces is None else str(traces.absolute()),
+    }
+    _drive(RunFolder.create(path, spec, settings), settings, address, as_json)
+
+
+@app.command()
+def resume(
+    run_dir: Run,
+    data: Data = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that was stopped or killed; a finished one is only reported anew."""
+    folder = open_run(run_dir)
+    settings = folder.settings()
+    if data is not None:
+        settings["data"] = str(data.absolute())
+    _drive(folder, settings, address, as_json)
+
+
+def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_json: bool) -> None:
+    from dashboards import write_report
+    from dse.driver import DriverOptions, drive
+
+    options = DriverOptions(
+        storage=settings["storage"],
+        study_name=settings["study_name"],
+        glue_dir=settings["data"],
+        recorded=settings["traces"],
+        address=address,
+    )
+    front = drive(folder, options, write_report)
+    if as_json:
+        _print_json(
+            {
+                "run": str(folder.path),
+                "front_size": len(front.designs),
+                "hypervolume": front.hypervolume,
+                "counts": front.counts,
+                "report": str(folder.report),
+            }
+        )
+        return
+    _print_front(front, ROWS_SHOWN, folder)
+    shown = _shown(folder.path)
+    print(f"\nReport: {_shown(folder.report)}")
+    print(f"Next:   dse export {shown} --select knee --out {shown}-knee")
+
+
+@app.command("list")
+def list_runs(
+    root: Annotated[Path, typer.Option(help="Folder of run folders.")] = RUNS,
+    as_json: Json = False,
+) -> None:
+    """List runs and their state."""
+    rows = []
+    for folder in run_folders(root):
+        row: dict[str, Any] = {"run": _shown(folder.path), "title": folder.spec().title}
+        if folder.front.is_file():
+            front = read_front(folder.front)
+            row |= {
+                "state": "finished",
+                "trials": front.counts["trials"],
+                "front_size": len(front.designs),
+                "hypervolume": front.hypervolume,
+            }
+        else:
+            row |= {"state": "unfinished", "trials": None, "front_size": None, "hypervolume": None}
+        rows.append(row)
+    if as_json:
+        _print_json(rows)
+        return
+    for row in rows:
+        found = (
+            f"{row['trials']} trials, front {row['front_size']}, hypervolume {row['hypervolume']:.4f}"
+            if row["state"] == "finished"
+            else f"unfinished: dse resume {row['run']}"
+        )
+        print(f"{row['run']}  {found}  {row['title']}")
+    if not rows:
+        print(f"No runs in {root}/. Start one: dse run {preset_names()[0]}")
+
+
+@app.command()
+def show(run_dir: Run, as_json: Json = False) -> None:
+    """Show what a run is and what it found."""
+    folder = open_run(run_dir)
+    spec = folder.spec()
+    front = read_front(folder.front) if folder.front.is_file() else None
+    if as_json:
+        _print_json(
+            {
+                "run": str(folder.path),
+                "spec": spec.document(),
+                "finished": front is not None,
+                "counts": front.counts if front else None,
+                "hypervolume": front.hypervolume if front else None,
+                "provenance": front.provenance if front else None,
+            }
+        )
+        return
+    print(f"{spec.title}\n{_shown(folder.path)}")
+    search = spec.search
+    print(
+        f"{search.strategy}, {spec.evaluator.kind} evaluator, sampler {search.sampler.name}, "
+        f"{search.trials} trials, seed {search.seed}, deadline {spec.scenario.deadline_ms} ms"
+    )
+    if front is None:
+        print(f"Unfinished. Next: dse resume {_shown(folder.path)}")
+        return
+    counts = ", ".join(
+        f"{value:,} {name.replace('_', ' ')}" for name, value in front.counts.items()
+    )
+    print(f"{counts}; front {len(front.designs)}, hypervolume {front.hypervolume:.4f}")
+    for name in ("knee", "min-energy", "min-latency", "max-accuracy"):
+        if front.designs:
+            design, _ = select(front, name)
+            accuracy = figure_text("accuracy", design.metrics["accuracy"])
+            energy = figure_text("energy_pj", design.metrics["energy_pj"])
+            latency = figure_text("latency_mean_ns", design.metrics["latency_mean_ns"])
+            print(
+                f"  {name:12} id {design.id}: {accuracy} %, {energy} µJ, {latency} ms, "
+                f"{design.metrics['area_mm2'].value:.3g} mm²"
+            )
+    print(f"Report: {_shown(folder.report)}")
+
+
+@app.command()
+def pareto(
+    run_dir: Run,
+    rows: Annotated[int, typer.Option(help="Rows of the printed table; 0 for all.")] = 40,
+    as_json: Json = False,
+) -> None:
+    """Print the front: every design with its knobs, objectives and report accuracy."""
+    folder = open_run(run_dir)
+    front = read_front(folder.front)
+    if as_json:
+        keys = {"id", "trial", "knobs", "metrics", "report_accuracy"}
+        _print_json([design.model_dump(include=keys) for design in front.designs])
+        return
+    _print_front(front, rows or len(front.designs), folder)
+
+
+@app.command()
+def export(
+    run_dir: Run,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must be new.")],
+    selection: Annotated[
+        str,
+        typer.Option(
+            "--select",
+            help="knee, min-energy, min-latency, max-accuracy, id=N, or a query such as "
+            "'min energy where accuracy>=0.85'.",
+        ),
+    ] = "knee",
+    as_json: Json = False,
+) -> None:
+    """Export one design: design.json and a SystemVerilog parameter package."""
+    front = read_front(open_run(run_dir).front)
+    design, reason = select(front, selection)
+    files = export_design(front, design, reason, out)
+    if as_json:
+        _print_json({"id": design.id, "selected": reason, "files": [str(f) for f in files]})
+        return
+    print(f"Design {design.id} ({reason}):")
+    for file in files:
+        print(f"  {_shown(file)}")
+
+
+@app.command()
+def spaces(
+    study: Annotated[str | None, typer.Argument(metavar="PRESET_OR_FILE")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print a study's scenario, knobs, ranges and the exact size of its space."""
+    if study is None:
+        if as_json:
+            _print_json(preset_names())
+        else:
+            print("\n".join(f"{name}  {load_study(name).title}" for name in preset_names()))
+        return
+    spec = load_study(study)
+    space = spec.search_space()
+    size = space.size()
+    if as_json:
+        knobs = {d.name: list(d.values) for d in space.dimensions}
+        _print_json({"scenario": spec.scenario.model_dump(), "knobs": knobs, "size": size})
+        return
+    print(spec.title)
+    print(", ".join(f"{k} {v}" for k, v in spec.scenario.model_dump().items()) + "\n")
+    Console(width=_width(), soft_wrap=False).print(space_table(space))
+    for condition in spec.conditions:
+        print(f"condition: {condition}")
+    print("condition: min_voltage_v <= max_voltage_v")
+    print(f"\nSize of the space: {size:,} distinct designs")
+
+
+@app.command()
+def record(
+    grid: Annotated[str, typer.Argument(metavar="PRESET_OR_FILE", help="Study whose grid it is.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the recorded traces.")],
+    work: Annotated[Path, typer.Option(help="Folder of finished traces, for resuming.")],
+    data: Data = None,
+    workers: Annotated[int, typer.Option(help="Processes, one core each.")] = 2,
+    checkpoint: Annotated[
+        list[str] | None, typer.Option(help="Only these checkpoints; by default all of the study.")
+    ] = None,
+) -> None:
+    """Measure and store the traces of a study's whole grid of model knobs; resumes."""
+    from dse.recording import record_grid
+
+    record_grid(load_study(grid), _data(data), out, work, workers, checkpoint or [])
+
+
+@app.command()
+def train(
+    checkpoint: Annotated[str, typer.Argument(help="minilm-exits or albert-mini.")],
+    out: Annotated[Path, typer.Option("--out", help="Checkpoint folder to write.")],
+    work: Annotated[Path, typer.Option(help="Folder of saved states, for resuming.")],
+    data: Data = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="albert-mini: folder of its teacher, minilm-exits.")
+    ] = None,
+    seed: Annotated[int, typer.Option()] = 1,
+) -> None:
+    """Train a shipped checkpoint anew; resumes from its last saved state."""
+    from evaluators.checkpoints import checkpoint_folder
+    from evaluators.training import train_albert_mini, train_minilm_exits
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    glue = _data(data)
+    if checkpoint == "minilm-exits":
+        train_minilm_exits(glue, out, work, seed, say)
+    elif checkpoint == "albert-mini":
+        folder = teacher if teacher is not None else checkpoint_folder("minilm-exits")
+        train_albert_mini(glue, folder, out, work, seed, say)
+    else:
+        raise UsageError(
+            f"Checkpoint {checkpoint!r} has no recipe: expected minilm-exits or albert-mini."
+        )
+
+
+def _data(data: Path | None) -> Path:
+    if data is None:
+        raise UsageError("This needs the GLUE data: give its folder by --data or GLUE_DIR.")
+    return data
+
+
+def _print_front(front: Front, rows: int, folder: RunFolder) -> None:
+    if not front.designs:
+        print("The front is empty: no design meets the constraints.")
+        return
+    positions = spread(len(front.designs), rows)
+    table = front_table(front, [front.designs[i] for i in positions])
+    Console(width=_width()).print(table)
+    print()
+    shown = (
+        f"Shown: {len(positions)} of {len(front.designs)} designs on the front, evenly by rank "
+        f"(all: dse pareto {_shown(folder.path)} --rows 0)."
+        if len(positions) < len(front.designs)
+        else f"All {len(front.designs)} designs on the front."
+    )
+    print(f"{shown} Hypervolume {front.hypervolume:.4f}; ± is one standard error.")
+
+
+def _width() -> int:
+    return max(TABLE_WIDTH, Console().width)
+
+
+def _shown(path: Path) -> str:
+    """The path as short as it can be from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, default=str))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; its exit code (`dse.errors.EXIT_CODES`)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        result = app(args=words, prog_name="dse", standalone_mode=False)
+    except KeyboardInterrupt:
+        print("Interrupted; what was finished is kept: 'dse resume' goes on.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        if hasattr(error, "format_message"):  # the argument parser's own
+            print(
+                f"dse: {error.format_message() or 'no command given; see dse --help.'}",
+                file=sys.stderr,
+            )
+            return 2
+        code = exit_code_of(error)
+        if code is None:
+            print(
+                f"dse: unexpected {type(error).__name__}: {error} (a bug; --debug shows where).",
+                file=sys.stderr,
+            )
+            return 1
+        print(f"dse: {error}", file=sys.stderr)
+        return code
+    return result if isinstance(result, int) else 0
+
+
+def entry() -> None:
+    """Console script."""
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Driving one run: executor, search, progress on stderr, records and report at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from dse.errors import EmptyFrontError
+from dse.evaluation import Evaluation, SourceOptions, make_source
+from dse.executors import Executor, InlineExecutor, RayExecutor
+from dse.finish import front_of, provenance_of, write_trials
+from dse.runs import RunFolder
+from dse.search import Search
+from dse.storage import open_storage
+from studies.recorded import RecordedTraces
+from studies.records import Front, write_front
+from studies.records import Progress as State
+from studies.spec import StudySpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverOptions:
+    """What is not part of the study: where it runs and what it shows.
+
+    Attributes:
+        storage: database URL; None for the run folder's journal.
+        study_name: name of the Optuna study in its storage.
+        glue_dir: GLUE folder; None if not known.
+        recorded: folder of recorded traces; None for the shipped ones.
+        address: of a Ray cluster; None for this machine.
+    """
+
+    storage: str | None = None
+    study_name: str = "edge-dse"
+    glue_dir: str | None = None
+    recorded: str | None = None
+    address: str | None = None
+
+
+def drive(
+    run: RunFolder, options: DriverOptions, write_report: Callable[[Front, Path], None]
+) -> Front:
+    """Run a study to the end of its budget and write its records; its front.
+
+    Whatever ends it, the trials told so far are in the storage and in ``trials.parquet``.
+
+    Raises:
+        EmptyFrontError: no design meets the constraints.
+        DseError: see `dse.errors`.
+        ValueError: data, checkpoint or recorded traces are missing or damaged.
+    """
+    spec = run.spec()
+    console = Console(stderr=True)
+    source_options = SourceOptions(
+        glue_dir=options.glue_dir, cache=str(run.cache), recorded=options.recorded
+    )
+    with run.driven():
+        search = Search(spec, open_storage(options.storage, run.journal), options.study_name)
+        if search.requeued:
+            console.print(f"{len(search.requeued)} unfinished trials are queued again")
+        evaluation = Evaluation(spec, make_source(spec, source_options))
+        try:
+            if search.budget_left:
+                _search(search, spec, evaluation, source_options, options.address, console)
+        finally:
+            if search.told:
+                write_trials(run.trials, search)
+        provenance = provenance_of(spec, _origin(spec, options))
+        front = front_of(search, evaluation, spec, provenance)
+        write_front(run.front, front)
+        write_report(front, run.report)
+    if not front.designs:
+        reasons = [t.outcome.reason for t in search.told if t.outcome.reason]
+        commonest = max(set(reasons), key=reasons.count, default="no trial was made")
+        raise EmptyFrontError(
+            f"{run.path}: no design meets the constraints; the commonest reason is: {commonest}."
+        )
+    return front
+
+
+def _search(
+    search: Search,
+    spec: StudySpec,
+    evaluation: Evaluation,
+    source_options: SourceOptions,
+    address: str | None,
+    console: Console,
+) -> None:
+    executor = _executor(spec, evaluation, source_options, address, console)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed}/{task.total} trials"),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+    )
+    try:
+        with Progress(*columns, console=console, refresh_per_second=4) as bar:
+            task = bar.add_task(
+                spec.search.strategy,
+                total=spec.search.trials,
+                completed=len(search.told),
+                state="",
+            )
+
+            def show(state: State) -> None:
+                text = (
+                    f"{state.designs_scored:,} designs, front {state.front_size}, "
+                    f"hypervolume {state.hypervolume:.4f}"
+                )
+                bar.update(task, completed=state.trial, state=text)
+
+            search.run(executor, show)
+    finally:
+        executor.close()
+
+
+def _executor(
+    spec: StudySpec,
+    evaluation: Evaluation,
+    source_options: SourceOptions,
+    address: str | None,
+    console: Console,
+) -> Executor:
+    """Ray where a task is worth sending; in this process otherwise.
+
+    A design scored on a recorded trace takes about a millisecond, as much as a Ray call.
+    """
+    cheap = spec.search.strategy == "joint" and spec.evaluator.kind == "recorded"
+    if address is None and (cheap or spec.search.workers == 1):
+        return InlineExecutor(evaluation)
+    return RayExecutor(
+        spec, source_options, spec.search.workers, address, lambda text: console.print(text)
+    )
+
+
+def _origin(spec: StudySpec, options: DriverOptions) -> dict[str, Any]:
+    """Hashes of what accuracy was measured on."""
+    if spec.evaluator.kind == "recorded":
+        folder = [Path(options.recorded)] if options.recorded else []
+        manifest = RecordedTraces(*folder).manifest
+        return {
+            "data_sha256": manifest.data_sha256,
+            "checkpoints": {n: c.checkpoint_sha256 for n, c in manifest.checkpoints.items()},
+            "recorded_on": manifest.machine,
+        }
+    from dse.live import LiveSource
+    from evaluators.encoders import checkpoint_hash
+
+    source = LiveSource(spec, SourceOptions(glue_dir=options.glue_dir, cache=None, recorded=None))
+    names = spec.search_space()["checkpoint"].values
+    return {"checkpoints": {str(n): checkpoint_hash(source.folder(str(n))) for n in names}}

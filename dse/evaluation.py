@@ -1,0 +1,193 @@
+"""What a worker does: one task in, one outcome out, the same inline and in a Ray actor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from evaluators.traces import ExitTrace
+from hw_cost import EncoderShape, load_technology
+from search_space import (
+    KnobValue,
+    ModelKnobs,
+    design_point,
+    model_knobs,
+)
+from studies.enumeration import InnerSpace, inner_front, within
+from studies.fronts import hypervolume
+from studies.recorded import RecordedTraces
+from studies.scoring import Scorer, Setting, score_one, setting_of
+from studies.spec import StudySpec
+
+Flat = Mapping[str, KnobValue]
+
+
+class TraceSource(Protocol):
+    """Where traces come from."""
+
+    def trace(self, knobs: ModelKnobs) -> ExitTrace:
+        """The trace of a setting."""
+
+    def shape(self, checkpoint: str) -> EncoderShape:
+        """Shape of a checkpoint's encoder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one task.
+
+    Attributes:
+        state: ``complete``, ``infeasible`` (a result: the reason says why) or ``failed``.
+        reason: one sentence unless complete.
+        metrics: joint: every metric of the design.
+        values: objective values: joint one row, nested one row for each point of the inner front.
+        hardware: nested: rows of the inner space's hardware.
+        exits: nested: rows of its exit settings.
+        designs_scored: designs that were scored.
+        own_hypervolume: nested: hypervolume of this setting's front alone.
+        seconds: time it took.
+    """
+
+    state: Literal["complete", "infeasible", "failed"]
+    reason: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    values: list[list[float]] = field(default_factory=list)
+    hardware: list[int] = field(default_factory=list)
+    exits: list[int] = field(default_factory=list)
+    designs_scored: int = 0
+    own_hypervolume: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """How a worker makes its trace source; plain data, so that it travels.
+
+    Attributes:
+        glue_dir: GLUE folder, for live evaluation.
+        cache: folder of finished live traces.
+        recorded: folder of recorded traces.
+        torch_threads: threads of live evaluation.
+    """
+
+    glue_dir: str | None
+    cache: str | None
+    recorded: str | None
+    torch_threads: int = 1
+
+
+def make_source(spec: StudySpec, options: SourceOptions) -> TraceSource:
+    """The trace source that a study names."""
+    if spec.evaluator.kind == "recorded":
+        return RecordedTraces(*(Path(p) for p in [options.recorded] if p is not None))
+    from dse.live import LiveSource  # torch: only where sentences are evaluated
+
+    return LiveSource(spec, options)
+
+
+class Evaluation:
+    """Evaluates tasks of one study: whole settings (nested) or single designs (joint)."""
+
+    def __init__(self, spec: StudySpec, source: TraceSource) -> None:
+        self._spec = spec
+        self._source = source
+        self._settings: dict[tuple[KnobValue, ...], Setting] = {}
+        objectives = [objective.metric for objective in spec.objectives]
+        constrained = [constraint.metric for constraint in spec.constraints]
+        self.technology = load_technology(envm=spec.scenario.envm_preset)
+        self._scorer = Scorer(
+            scenario=spec.scenario.scenario(),
+            technology=self.technology,
+            metrics=tuple(dict.fromkeys(objectives + constrained)),
+        )
+        self._joint_scorer = Scorer(scenario=spec.scenario.scenario(), technology=self.technology)
+        self._inner: InnerSpace | None = None
+
+    def setting(self, flat: Flat) -> Setting:
+        """The measured setting of a flat point's model knobs."""
+        knobs = model_knobs(flat)
+        key = (*knobs.trace_key(), knobs.embedding_storage, knobs.encoder_storage)
+        if key not in self._settings:
+            shape = self._source.shape(knobs.checkpoint)
+            self._settings[key] = setting_of(knobs, self._source.trace(knobs), shape)
+        return self._settings[key]
+
+    def evaluate_setting(self, flat: Flat) -> Outcome:
+        """Exact inner front of one setting of the model knobs."""
+        started = time.perf_counter()
+        if self._inner is None:
+            self._inner = InnerSpace.of(self._spec.search_space())
+        spec = self._spec
+        front = inner_front(
+            self._scorer,
+            self.setting(flat),
+            dict(flat),
+            self._inner,
+            spec.objectives,
+            spec.constraints,
+        )
+        seconds = time.perf_counter() - started
+        if front.designs_feasible == 0:
+            commonest = max(front.reasons, key=lambda r: front.reasons[r], default="")
+            return Outcome(
+                state="infeasible",
+                reason=commonest or "every design breaks a constraint",
+                designs_scored=front.designs_scored,
+                seconds=seconds,
+            )
+        return Outcome(
+            state="complete",
+            values=front.values.tolist(),
+            hardware=front.hardware.tolist(),
+            exits=front.exits.tolist(),
+            designs_scored=front.designs_scored,
+            own_hypervolume=hypervolume(front.values, spec.objectives),
+            seconds=seconds,
+        )
+
+    def evaluate_design(self, flat: Flat) -> Outcome:
+        """Metrics of one design."""
+        started = time.perf_counter()
+        design = design_point(flat)
+        scores = score_one(self._joint_scorer, self.setting(flat), design.exits, design.hardware)
+        seconds = time.perf_counter() - started
+        if not scores.feasible[0]:
+            reason = scores.table.reason(0) or "infeasible"
+            return Outcome(state="infeasible", reason=reason, designs_scored=1, seconds=seconds)
+        metrics = {name: float(values[0, 0]) for name, values in scores.values.items()}
+        broken = [
+            constraint.text
+            for constraint in self._spec.constraints
+            if not bool(within(scores.values, [constraint])[0, 0])
+        ]
+        return Outcome(
+            state="infeasible" if broken else "complete",
+            reason=f"constraint '{broken[0]}' does not hold" if broken else "",
+            metrics=metrics,
+            values=[] if broken else [[metrics[o.metric] for o in self._spec.objectives]],
+            hardware=[] if broken else [0],
+            exits=[] if broken else [0],
+            designs_scored=1,
+            seconds=seconds,
+        )
+
+    def evaluate(self, kind: Literal["setting", "design"], flat: Flat) -> Outcome:
+        """One task; a failure of the evaluator is an outcome with its reason.
+
+        Raises:
+            ValueError: the trace cannot be had: recorded traces or data are missing or damaged.
+        """
+        return self.evaluate_setting(flat) if kind == "setting" else self.evaluate_design(flat)
+
+
+def as_plain(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON values, defaults left out: what the journal keeps."""
+    default = Outcome(state="complete")
+    return {
+        name: getattr(outcome, name)
+        for name in Outcome.__dataclass_fields__
+        if name == "state" or getattr(outcome, name) != getattr(default, name)
+    }

@@ -1,0 +1,102 @@
+"""Exports: the chosen design as ``design.json`` and as a SystemVerilog parameter package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from dse.errors import RunFolderError
+from search_space import CellKind, DvfsPolicy, ExitPolicy, parse_number_format
+from studies.records import Front, FrontDesign
+
+_CODES: Final = {
+    "exit_policy": [policy.value for policy in ExitPolicy],
+    "dvfs_policy": [policy.value for policy in DvfsPolicy],
+    "embedding_storage": [cell.value for cell in CellKind],
+    "encoder_storage": [cell.value for cell in CellKind],
+}
+
+
+def export_design(front: Front, design: FrontDesign, reason: str, folder: Path) -> list[Path]:
+    """Write a design's export folder; the files written.
+
+    Raises:
+        RunFolderError: the folder exists and is not empty, or cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunFolderError(f"{folder}: exists already and is not empty; choose another --out.")
+    document: dict[str, Any] = {
+        "format": 1,
+        "study": front.title,
+        "selected": reason,
+        "scenario": front.scenario,
+        "knobs": design.knobs,
+        "metrics": {name: figure.model_dump() for name, figure in design.metrics.items()},
+        "report_accuracy": design.report_accuracy.model_dump(),
+        "breakdown": design.breakdown.model_dump(),
+        "provenance": front.provenance,
+    }
+    document["design_hash"] = design_hash(document)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [folder / "design.json", folder / "edge_dse_params_pkg.sv"]
+        text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
+        files[0].write_text(text + "\n", encoding="utf-8")
+        files[1].write_text(parameter_package(document), encoding="utf-8")
+    except OSError as error:
+        raise RunFolderError(f"{folder}: cannot be written ({error}).") from error
+    return files
+
+
+def design_hash(document: dict[str, Any]) -> str:
+    """SHA-256 of scenario and knobs in canonical JSON, first 16 hexadecimal digits."""
+    content = {"scenario": document["scenario"], "knobs": document["knobs"]}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def parameter_package(document: dict[str, Any]) -> str:
+    """SystemVerilog package of the design's parameters.
+
+    Voltages are in millivolts, the entropy threshold in units of 2**-10 nat (Q6.10, the fixed point
+    of the EdgeBERT accelerator), times in nanoseconds; enumerations are codes with their names
+    beside them.
+    """
+    knobs = document["knobs"]
+    weights = parse_number_format(knobs["weight_format"])
+    activations = parse_number_format(knobs["activation_format"])
+    lines: list[tuple[str, int, str]] = [
+        ("MAC_VECTOR_SIZE", knobs["mac_vector_size"], "n of an n x n MAC unit"),
+        ("PROCESSING_UNITS", knobs["processing_units"], "units"),
+        ("DATA_SRAM_BYTES", knobs["data_sram_kib"] * 1024, "one data buffer of one unit"),
+        ("MASK_SRAM_BYTES", knobs["mask_sram_kib"] * 1024, "one bitmask buffer of one unit"),
+        ("AUX_SRAM_BYTES", knobs["aux_sram_kib"] * 1024, "auxiliary buffer of one unit"),
+        ("ENVM_BYTES", round(knobs["envm_mib"] * 1024 * 1024), "useful capacity"),
+        ("MIN_VOLTAGE_MV", round(knobs["min_voltage_v"] * 1000), "mV"),
+        ("MAX_VOLTAGE_MV", round(knobs["max_voltage_v"] * 1000), "mV"),
+        ("DEADLINE_NS", round(document["scenario"]["deadline_ms"] * 1e6), "ns"),
+        ("ENTROPY_THRESHOLD_Q10", round(knobs["entropy_threshold"] * 1024), "nats, Q6.10"),
+        ("WEIGHT_BITS", weights.bits, str(weights)),
+        ("WEIGHT_EXPONENT_BITS", weights.exponent_bits, ""),
+        ("ACTIVATION_BITS", activations.bits, str(activations)),
+        ("ACTIVATION_EXPONENT_BITS", activations.exponent_bits, ""),
+        ("SPAN_BUDGET_TOKENS", knobs["span_budget_tokens"], "mean over heads"),
+    ]
+    lines += [
+        (name.upper(), codes.index(knobs[name]), ", ".join(f"{i} {c}" for i, c in enumerate(codes)))
+        for name, codes in _CODES.items()
+    ]
+    body = "\n".join(
+        f"  localparam int unsigned {name} = {value};" + (f"  // {note}" if note else "")
+        for name, value, note in lines
+    )
+    return (
+        "// Parameters of one design chosen by edge-dse; design.json beside this file has the rest.\n"
+        "`ifndef EDGE_DSE_PARAMS_PKG_SV\n`define EDGE_DSE_PARAMS_PKG_SV\n"
+        "package edge_dse_params_pkg;\n"
+        f"  localparam logic [63:0] DESIGN_HASH = 64'h{document['design_hash']};\n"
+        f"{body}\n"
+        "endpackage\n`endif\n"
+    )

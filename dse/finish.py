@@ -1,0 +1,191 @@
+"""From a finished search to its records: ``trials.parquet`` and ``front.json``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import random
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dse.archive import Member
+from dse.evaluation import Evaluation
+from dse.search import Search, trial_rows
+from search_space import KNOBS, KnobValue, design_point
+from studies.enumeration import InnerSpace, flat_design
+from studies.metrics import METRICS
+from studies.records import Dominated, Front, FrontDesign, ObjectiveRecord
+from studies.scoring import design_details
+from studies.spec import StudySpec
+
+DOMINATED_SHOWN: Final = 1_500
+HISTORY_SHOWN: Final = 1_000
+_PACKAGES: Final = ("edge-dse", "optuna", "ray", "torch", "transformers", "numpy", "moocore")
+
+_INTEGER_COLUMNS: Final = {"trial", "repeated_of", "front_size", "designs_scored"}
+_TEXT_COLUMNS: Final = {"state", "reason"}
+
+
+def write_trials(path: Path, search: Search) -> None:
+    """Write ``trials.parquet``, whole or not at all."""
+    rows = trial_rows(search)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {}
+    for name in names:
+        values = [row.get(name) for row in rows]
+        kind = pa.int64() if name in _INTEGER_COLUMNS else None
+        kind = pa.string() if name in _TEXT_COLUMNS else kind
+        columns[name] = pa.array(values, type=kind)
+    temporary = path.with_suffix(".tmp")
+    pq.write_table(pa.table(columns), temporary, write_page_checksum=True)
+    temporary.replace(path)
+
+
+def front_of(
+    search: Search, evaluation: Evaluation, spec: StudySpec, provenance: dict[str, Any]
+) -> Front:
+    """The front of a search with everything that is shown of it."""
+    inner = InnerSpace.of(search.space)
+    points = [(member, _flat(search, inner, member)) for member in search.archive.members]
+    first = spec.objectives[0]
+    sign = -1 if first.maximised else 1
+    order = sorted(
+        range(len(points)),
+        key=lambda i: (sign * search.archive.values[i, 0], *search.archive.values[i, 1:]),
+    )
+    by_setting: dict[tuple[KnobValue, ...], list[int]] = defaultdict(list)
+    for rank, index in enumerate(order):
+        flat = points[index][1]
+        by_setting[tuple(flat[name] for name in KNOBS[:8])].append(rank)
+    designs: dict[int, FrontDesign] = {}
+    for ranks in by_setting.values():
+        flats = [points[order[rank]][1] for rank in ranks]
+        details = design_details(
+            spec.scenario.scenario(),
+            evaluation.technology,
+            evaluation.setting(flats[0]),
+            [design_point(flat) for flat in flats],
+        )
+        for rank, flat, detail in zip(ranks, flats, details, strict=True):
+            designs[rank] = FrontDesign(
+                id=rank,
+                trial=points[order[rank]][0][0],
+                knobs=flat,
+                metrics=detail.metrics,
+                report_accuracy=detail.report_accuracy,
+                breakdown=detail.breakdown,
+                exit_layer_shares=detail.exit_layer_shares,
+                voltage_shares=detail.voltage_shares,
+            )
+    states = [told.outcome.state for told in search.told]
+    stride = max(1, len(search.history) // HISTORY_SHOWN)
+    history = search.history[::stride]
+    if search.history and history[-1] != search.history[-1]:
+        history.append(search.history[-1])
+    return Front(
+        format=1,
+        title=spec.title,
+        strategy=spec.search.strategy,
+        evaluator=spec.evaluator.kind,
+        scenario=spec.scenario.model_dump(mode="json"),
+        objectives=[
+            ObjectiveRecord(
+                metric=o.metric,
+                direction="maximize" if o.maximised else "minimize",
+                axis=o.axis,
+                ideal=o.ideal,
+                reference=o.reference,
+            )
+            for o in spec.objectives
+        ],
+        constraints=[constraint.text for constraint in spec.constraints],
+        hypervolume=search.archive.hypervolume,
+        history=history,
+        counts={
+            "trials": len(search.told),
+            "distinct": sum(told.repeated_of is None for told in search.told),
+            "complete": states.count("complete"),
+            "infeasible": states.count("infeasible"),
+            "failed": states.count("failed"),
+            "designs_scored": search.archive.designs_scored,
+        },
+        provenance=provenance,
+        designs=[designs[rank] for rank in range(len(designs))],
+        dominated=_dominated(search, inner, spec),
+    )
+
+
+def _flat(search: Search, inner: InnerSpace, member: Member) -> dict[str, KnobValue]:
+    trial, hardware, exits = member
+    flat = search.told_by_number[trial].flat
+    if set(flat) == set(KNOBS):
+        return {name: flat[name] for name in KNOBS}
+    enumerated = flat_design(flat, inner, hardware, exits)
+    return {name: enumerated[name] for name in KNOBS}
+
+
+def _dominated(search: Search, inner: InnerSpace, spec: StudySpec) -> Dominated:
+    """A sample of scored designs that some front design dominates.
+
+    Of a nested search only each setting's own best are known one by one.
+    """
+    kept = set(search.archive.members)
+    candidates: list[tuple[Member, list[float]]] = []
+    for told in search.told:
+        if told.repeated_of is not None:
+            continue
+        outcome = told.outcome
+        for h, x, values in zip(outcome.hardware, outcome.exits, outcome.values, strict=True):
+            if (told.number, h, x) not in kept:
+                candidates.append(((told.number, h, x), values))
+    rng = random.Random(spec.search.seed)
+    shown = (
+        rng.sample(candidates, DOMINATED_SHOWN) if len(candidates) > DOMINATED_SHOWN else candidates
+    )
+    names = [objective.metric for objective in spec.objectives]
+    return Dominated(
+        columns=[*names, "trial", *KNOBS],
+        rows=[
+            [*values, member[0], *_flat(search, inner, member).values()] for member, values in shown
+        ],
+        of=len(candidates),
+    )
+
+
+def provenance_of(spec: StudySpec, recorded: dict[str, Any]) -> dict[str, Any]:
+    """Where figures come from: versions, commit, machine, seed, hashes of data and checkpoints."""
+    return {
+        "seed": spec.search.seed,
+        "sampler": spec.search.sampler.name,
+        "metrics": {m.name: m.unit for m in METRICS.values()},
+        "versions": {name: _version(name) for name in _PACKAGES},
+        "commit": _commit(),
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        **recorded,
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    """Commit of the source tree that runs, or ``not a checkout``."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return "not a checkout"
+    found = subprocess.run(
+        ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or "no commit"

@@ -1,0 +1,56 @@
+"""Traces measured on the spot: one live evaluator for each checkpoint that a study names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from dse.evaluation import SourceOptions
+from evaluators.checkpoints import checkpoint_folder
+from evaluators.encoders import encoder_shape
+from evaluators.glue import GlueDataError, TaskData, load_sst2
+from evaluators.live import LiveEvaluator
+from evaluators.traces import ExitTrace
+from hw_cost import EncoderShape
+from search_space import ModelKnobs
+from studies.spec import StudySpec
+
+
+class LiveSource:
+    """Evaluates sentences; loads data and checkpoints when first needed, once each."""
+
+    def __init__(self, spec: StudySpec, options: SourceOptions) -> None:
+        if options.glue_dir is None:
+            raise GlueDataError(
+                "Live evaluation needs the GLUE data: give its folder by --data or GLUE_DIR."
+            )
+        self._glue_dir = Path(options.glue_dir)
+        self._cache = None if options.cache is None else Path(options.cache)
+        self._own = dict(spec.evaluator.checkpoints)
+        self._data: TaskData | None = None
+        self._evaluators: dict[str, LiveEvaluator] = {}
+        torch.set_num_threads(options.torch_threads)
+
+    def folder(self, checkpoint: str) -> Path:
+        """Folder of a checkpoint by the name that the space uses."""
+        return checkpoint_folder(checkpoint, self._own)
+
+    def shape(self, checkpoint: str) -> EncoderShape:
+        """Shape of a checkpoint's encoder."""
+        return encoder_shape(json.loads((self.folder(checkpoint) / "config.json").read_text()))
+
+    def evaluator(self, checkpoint: str) -> LiveEvaluator:
+        """The evaluator of a checkpoint."""
+        if checkpoint not in self._evaluators:
+            if self._data is None:
+                self._data = load_sst2(self._glue_dir)
+            self._evaluators[checkpoint] = LiveEvaluator(
+                self.folder(checkpoint), self._data, self._cache
+            )
+        return self._evaluators[checkpoint]
+
+    def trace(self, knobs: ModelKnobs) -> ExitTrace:
+        """The trace of a setting, measured or from the cache."""
+        return self.evaluator(knobs.checkpoint).trace(knobs)

@@ -1,0 +1,114 @@
+"""Recording: the traces of a whole grid of model knobs, measured by several processes, resumably."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from dse.evaluation import SourceOptions
+from dse.finish import _version
+from dse.live import LiveSource
+from evaluators.encoders import checkpoint_hash
+from evaluators.glue import load_sst2
+from evaluators.traces import TRACE_VERSION, ExitTrace, load_trace
+from search_space import MODEL_KNOBS, KnobValue, ModelKnobs, SearchSpace, model_knobs
+from studies.recorded import write_recorded
+from studies.spec import StudySpec
+
+_SOURCES: dict[str, LiveSource] = {}
+
+
+def grid_of(space: SearchSpace) -> list[ModelKnobs]:
+    """Distinct settings that need a trace of their own, in the order of the space."""
+    found: dict[tuple[KnobValue, ...], ModelKnobs] = {}
+    for flat in space.points(MODEL_KNOBS):
+        knobs = model_knobs(flat)
+        found.setdefault(knobs.trace_key(), knobs)
+    return list(found.values())
+
+
+def record_grid(
+    spec: StudySpec, glue_dir: Path, out: Path, work: Path, workers: int, only: Sequence[str]
+) -> None:
+    """Measure every setting of a study's grid and write the set of traces.
+
+    Args:
+        spec: study whose grid of model knobs is recorded.
+        glue_dir: GLUE folder.
+        out: folder of the recorded traces.
+        work: folder of single finished traces; a setting that is there is not measured again.
+        workers: processes.
+        only: checkpoints to record; all of the study's if empty.
+    """
+    options = SourceOptions(glue_dir=str(glue_dir), cache=str(work), recorded=None)
+    grid = [k for k in grid_of(spec.search_space()) if not only or k.checkpoint in only]
+    console = Console(stderr=True)
+    seconds_file = work / "seconds.json"
+    work.mkdir(parents=True, exist_ok=True)
+    seconds: dict[str, float] = (
+        json.loads(seconds_file.read_text()) if seconds_file.is_file() else {}
+    )
+    context = multiprocessing.get_context("spawn")
+    arguments = [(spec.document(), options, knobs) for knobs in grid]
+    pairs: dict[str, list[tuple[ModelKnobs, ExitTrace]]] = {}
+    with (
+        context.Pool(workers) as pool,
+        Progress(console=console) as bar,
+    ):
+        task = bar.add_task("settings", total=len(grid))
+        for knobs, path, took in pool.imap(_measure, arguments):
+            if took is not None:
+                seconds[path] = took
+                seconds_file.write_text(json.dumps(seconds))
+            pairs.setdefault(knobs.checkpoint, []).append((knobs, load_trace(Path(path))))
+            bar.advance(task)
+    source = LiveSource(spec, options)
+    data = load_sst2(glue_dir)
+    mean_seconds = {}
+    for name in pairs:
+        evaluator = source.evaluator(name)
+        times = [
+            seconds[path]
+            for knobs, _ in pairs[name]
+            if (path := str(work / f"{evaluator.trace_hash(knobs)}.npz")) in seconds
+        ]
+        mean_seconds[name] = sum(times) / len(times) if times else 0.0
+    write_recorded(
+        out,
+        pairs,
+        shapes={name: source.shape(name) for name in pairs},
+        checkpoint_hashes={name: checkpoint_hash(source.folder(name)) for name in pairs},
+        seconds=mean_seconds,
+        about={
+            "task": spec.scenario.task,
+            "data_sha256": data.content_hash(),
+            "trace_version": TRACE_VERSION,
+            "machine": f"{platform.machine()}, {workers} processes of one thread",
+            "versions": {name: _version(name) for name in ("torch", "transformers", "numpy")},
+        },
+    )
+    console.print(f"{len(grid)} settings in {out}")
+
+
+def _measure(
+    arguments: tuple[dict[str, object], SourceOptions, ModelKnobs],
+) -> tuple[ModelKnobs, str, float | None]:
+    """Measure one setting into the cache; its file, and the time unless it was there."""
+    document, options, knobs = arguments
+    if "source" not in _SOURCES:
+        _SOURCES["source"] = LiveSource(StudySpec.model_validate(document), options)
+    evaluator = _SOURCES["source"].evaluator(knobs.checkpoint)
+    assert options.cache is not None
+    path = Path(options.cache) / f"{evaluator.trace_hash(knobs)}.npz"
+    if path.is_file():
+        return knobs, str(path), None
+    started = time.perf_counter()
+    evaluator.trace(knobs)
+    return knobs, str(path), time.perf_counter() - started

@@ -1,0 +1,46 @@
+"""Optuna samplers by name, and how knobs become Optuna parameters."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import optuna
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+
+from search_space import Dimension, KnobValue
+from studies.spec import SamplerTable, StudyFileError
+
+_CLASSES: Final[dict[str, type[BaseSampler]]] = {
+    "nsga2": NSGAIISampler,
+    "tpe": TPESampler,
+    "gp": GPSampler,
+    "random": RandomSampler,
+}
+
+
+def make_sampler(table: SamplerTable, seed: int) -> BaseSampler:
+    """The sampler that a study file names.
+
+    Raises:
+        StudyFileError: the sampler does not know an option.
+    """
+    kind = _CLASSES[table.name]
+    try:
+        return kind(seed=seed, **table.options)  # type: ignore[call-arg]
+    except (TypeError, ValueError) as error:
+        raise StudyFileError(f"search.sampler.options for {table.name!r}: {error}.") from error
+
+
+def suggest(trial: optuna.Trial, dimension: Dimension) -> KnobValue:
+    """The value that the sampler chooses for a knob.
+
+    Knobs with text are categorical. Numeric ones are ordered: the sampler sees the position in the
+    list of values, as parameter ``name[index]``.
+    """
+    values = dimension.values
+    if len(values) == 1:
+        return values[0]
+    if any(isinstance(value, str) for value in values):
+        choice: KnobValue = trial.suggest_categorical(dimension.name, values)
+        return choice
+    return values[trial.suggest_int(f"{dimension.name}[index]", 0, len(values) - 1)]

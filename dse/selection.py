@@ -1,0 +1,104 @@
+"""Choosing one design from a front."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Final
+
+from dse.errors import EmptyFrontError, UsageError
+from search_space import KNOBS, nearest, parse_condition
+from studies.metrics import METRICS
+from studies.records import Front, FrontDesign, RecordError
+
+SELECTIONS: Final = ("knee", "min-energy", "min-latency", "max-accuracy", "id=N")
+_SHORT: Final = {
+    "energy": "energy_pj",
+    "latency": "latency_mean_ns",
+    "area": "area_mm2",
+    "power": "power_mw",
+    "storage": "storage_bits",
+}
+_FIXED: Final = {
+    "min-energy": ("min", "energy_pj"),
+    "min-latency": ("min", "latency_mean_ns"),
+    "max-accuracy": ("max", "accuracy"),
+}
+_QUERY: Final = re.compile(r"(min|max)\s+(\w+)(?:\s+where\s+(.+))?", re.DOTALL)
+
+
+def select(front: Front, text: str) -> tuple[FrontDesign, str]:
+    """The design that a selection names, and the reason in words.
+
+    Args:
+        front: what to choose from.
+        text: ``knee``, ``min-energy``, ``min-latency``, ``max-accuracy``, ``id=N``, or a query such
+            as ``min energy where accuracy>=0.85``.
+
+    Raises:
+        UsageError: the text is none of these, or no design meets it.
+        EmptyFrontError: the front is empty.
+    """
+    if not front.designs:
+        raise EmptyFrontError("The front has no design, so there is nothing to select.")
+    text = text.strip()
+    if text == "knee":
+        return _knee(front), "nearest to the best of all objectives, each scaled to the front"
+    if text in _FIXED:
+        return _best(front.designs, *_FIXED[text]), text
+    if text.startswith("id="):
+        try:
+            return front.design(int(text[3:])), text
+        except (ValueError, RecordError) as error:
+            raise UsageError(
+                f"--select {text!r}: expected id=0 to id={len(front.designs) - 1}."
+            ) from error
+    query = _QUERY.fullmatch(text)
+    if query is None:
+        raise UsageError(
+            f"--select {text!r} is not known{nearest(text, SELECTIONS)}: expected one of "
+            f"{', '.join(SELECTIONS)} or 'min energy where accuracy>=0.85'."
+        )
+    metric = _SHORT.get(query[2], query[2])
+    if metric not in METRICS:
+        known = [*_SHORT, *METRICS]
+        raise UsageError(
+            f"--select {text!r} names no metric{nearest(query[2], known)}: expected one of "
+            f"{', '.join(known)}."
+        )
+    designs = front.designs
+    if query[3]:
+        condition = parse_condition(query[3], (*KNOBS, *METRICS, *_SHORT, "id"))
+        designs = [d for d in designs if condition(_names(d))]
+    if not designs:
+        raise UsageError(f"--select {text!r}: no design of the front meets it; relax the bound.")
+    return _best(designs, query[1], metric), text
+
+
+def _names(design: FrontDesign) -> dict[str, Any]:
+    values: dict[str, Any] = {**design.knobs, "id": design.id}
+    values |= {name: figure.value for name, figure in design.metrics.items()}
+    return values | {short: values[name] for short, name in _SHORT.items()}
+
+
+def _best(designs: list[FrontDesign], direction: str, metric: str) -> FrontDesign:
+    sign = 1 if direction == "min" else -1
+    return min(designs, key=lambda d: (sign * d.metrics[metric].value, d.id))
+
+
+def _knee(front: Front) -> FrontDesign:
+    """Least Euclidean distance to the ideal corner, objectives scaled to the front's own ranges.
+
+    Objectives with a logarithmic axis are scaled in the logarithm.
+    """
+    columns = []
+    for objective in front.objectives:
+        values = [d.metrics[objective.metric].value for d in front.designs]
+        if objective.axis == "log10":
+            values = [math.log10(value) for value in values]
+        if objective.direction == "maximize":
+            values = [-value for value in values]
+        low, high = min(values), max(values)
+        columns.append([(value - low) / (high - low) if high > low else 0.0 for value in values])
+    distances = [math.hypot(*row) for row in zip(*columns, strict=True)]
+    return front.designs[distances.index(min(distances))]

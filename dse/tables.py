@@ -1,0 +1,98 @@
+"""Fronts and spaces as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rich.table import Table
+
+from search_space import (
+    EXIT_KNOBS,
+    HARDWARE_KNOBS,
+    MODEL_KNOBS,
+    UNITS,
+    KnobValue,
+    SearchSpace,
+)
+from studies.metrics import METRICS
+from studies.records import Figure, Front, FrontDesign
+
+TABLE_WIDTH: Final = 200
+"""Columns that a printed front needs; on a narrower terminal lines wrap."""
+
+
+def figure_text(metric: str, figure: Figure) -> str:
+    """A figure in its unit for people, with its standard error."""
+    scale = METRICS[metric].scale
+    value = f"{figure.value * scale:.4g}"
+    return value if figure.se is None else f"{value} ±{figure.se * scale:.2g}"
+
+
+def spread(count: int, shown: int) -> list[int]:
+    """At most ``shown`` positions out of ``count``, first and last among them, evenly spaced.
+
+    >>> spread(5, 3)
+    [0, 2, 4]
+    """
+    if count <= shown:
+        return list(range(count))
+    return [round(i * (count - 1) / (shown - 1)) for i in range(shown)]
+
+
+def front_table(front: Front, designs: Sequence[FrontDesign]) -> Table:
+    """A table of designs: metrics with their errors, and the knobs in words."""
+    metrics = list(dict.fromkeys([o.metric for o in front.objectives] + ["latency_mean_ns"]))
+    table = Table(header_style="bold", pad_edge=False, box=None)
+    table.add_column("id", justify="right", no_wrap=True)
+    for metric in metrics:
+        known = METRICS[metric]
+        table.add_column(f"{known.title}\n{known.unit}", justify="right", no_wrap=True)
+    table.add_column("on report\n%", justify="right", no_wrap=True)
+    table.add_column("model\ncheckpoint, span, sparsity enc/emb, weights/activations")
+    table.add_column("exit\nnats", no_wrap=True)
+    table.add_column("accelerator\nunits, SRAM data/mask/aux, emb/enc stored in, supply")
+    for design in designs:
+        table.add_row(
+            str(design.id),
+            *(figure_text(metric, design.metrics[metric]) for metric in metrics),
+            figure_text("accuracy", design.report_accuracy),
+            *_in_words(design.knobs),
+        )
+    return table
+
+
+def _in_words(knobs: Mapping[str, KnobValue]) -> tuple[str, str, str]:
+    """Model, exit and accelerator of a design, each on a line."""
+    text = {name: str(value).replace("adaptivfloat", "af") for name, value in knobs.items()}
+    model = (
+        f"{text['checkpoint']}, {text['span_budget_tokens']}, {text['encoder_sparsity']}/"
+        f"{text['embedding_sparsity']}, {text['weight_format']}/{text['activation_format']}"
+    )
+    leaves = text["exit_policy"]
+    if leaves != "none":
+        leaves += f" <{text['entropy_threshold']}"
+    n = text["mac_vector_size"]
+    chip = (
+        f"{text['processing_units']}x({n}x{n}), {text['data_sram_kib']}/{text['mask_sram_kib']}/"
+        f"{text['aux_sram_kib']} KiB, {text['embedding_storage']}/{text['encoder_storage']}, "
+        f"eNVM {text['envm_mib']} MiB, {text['min_voltage_v']}-{text['max_voltage_v']} V "
+        f"{text['dvfs_policy']}"
+    )
+    return model, leaves, chip
+
+
+def space_table(space: SearchSpace) -> Table:
+    """Every knob with its kind, unit and values."""
+    table = Table(header_style="bold", pad_edge=False, box=None)
+    for header in ("kind", "knob", "unit", "values", "which"):
+        table.add_column(header, overflow="fold")
+    kinds = {"model": MODEL_KNOBS, "exit": EXIT_KNOBS, "hardware": HARDWARE_KNOBS}
+    for kind, names in kinds.items():
+        for name in names:
+            values = space[name].values
+            text = ", ".join(str(value) for value in values)
+            if len(values) > 12:
+                text = f"{values[0]} to {values[-1]}" + (" (log)" if space[name].log else "")
+            table.add_row(kind, name, UNITS.get(name, ""), str(len(values)), text)
+    return table

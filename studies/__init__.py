@@ -1,0 +1,1 @@
+"""A study as data and as arithmetic: specs, presets, recorded traces, records and scoring."""

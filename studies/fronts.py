@@ -1,0 +1,59 @@
+"""Pareto fronts and hypervolume on the axes that a study file fixes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+from studies.spec import Objective
+
+FloatArray = NDArray[np.float64]
+
+
+def normalised(values: FloatArray, objectives: Sequence[Objective]) -> FloatArray:
+    """Objective values on the hypervolume axes: 0 is ideal, 1 the reference, less is better.
+
+    Args:
+        values: (n_points, n_objectives), each in the unit of its metric.
+        objectives: one for each column.
+    """
+    columns = []
+    for column, objective in zip(values.T, objectives, strict=True):
+        ends = np.array([objective.ideal, objective.reference])
+        if objective.axis == "log10":
+            column, ends = np.log10(np.maximum(column, 1e-300)), np.log10(ends)
+        columns.append((column - ends[0]) / (ends[1] - ends[0]))
+    result: FloatArray = np.stack(columns, axis=1)
+    return result
+
+
+def hypervolume(values: FloatArray, objectives: Sequence[Objective]) -> float:
+    """Hypervolume of points (n_points, n_objectives) on the study's axes, reference point all 1.
+
+    A point that is worse than the reference on any axis adds nothing; better than ideal adds more
+    than 1.
+    """
+    if len(values) == 0:
+        return 0.0
+    points = normalised(values, objectives)
+    inside = points[(points < 1).all(axis=1)]
+    if len(inside) == 0:
+        return 0.0
+    return float(moocore.hypervolume(inside, ref=np.ones(points.shape[1])))
+
+
+def non_dominated(values: FloatArray, objectives: Sequence[Objective]) -> NDArray[np.bool_]:
+    """Which points (n_points,) no other point dominates; of equal points the first is kept.
+
+    Args:
+        values: (n_points, n_objectives), each in the unit of its metric.
+        objectives: one for each column.
+    """
+    if len(values) == 0:
+        return np.zeros(0, dtype=bool)
+    maximise = [objective.maximised for objective in objectives]
+    result: NDArray[np.bool_] = moocore.is_nondominated(values, maximise=maximise)
+    return result

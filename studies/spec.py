@@ -1,0 +1,362 @@
+"""Study files: TOML in, a validated `StudySpec` out, with one sentence for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from search_space import (
+    KNOBS,
+    Dimension,
+    IdleAccounting,
+    KnobValue,
+    Scenario,
+    SearchSpace,
+    linear_range,
+    log_range,
+    nearest,
+    parse_condition,
+)
+from studies.metrics import METRICS
+
+_PADDED = re.compile(r"padded\((\d+)\)")
+_CONSTRAINT = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+.\deE]+)\s*")
+
+
+class StudyFileError(ValueError):
+    """A study file cannot be read or says something that cannot be."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ScenarioTable(_Table):
+    """What every design of the study is asked to do."""
+
+    task: Literal["SST-2"] = Field(description="GLUE task.")
+    sequences: str = Field(
+        default="actual", description="'actual' token counts, or 'padded(N)' to N tokens."
+    )
+    deadline_ms: float = Field(gt=0, description="Answer every sentence within that time, ms.")
+    sentences_per_hour: float = Field(
+        default=3600.0, gt=0, description="Load that average power assumes."
+    )
+    idle: Literal["none", "leakage"] = Field(
+        default="none", description="What is charged between the answer and the deadline."
+    )
+    temperature_k: float = Field(default=350.0, gt=0, description="Junction temperature, K.")
+    envm_preset: Literal["optimistic", "conservative"] = Field(
+        default="optimistic", description="Which set of eNVM constants."
+    )
+
+    @field_validator("sequences")
+    @classmethod
+    def _known_sequences(cls, value: str) -> str:
+        if value != "actual" and not _PADDED.fullmatch(value):
+            raise ValueError("expected 'actual' or 'padded(N)', for example 'padded(128)'")
+        return value
+
+    def scenario(self) -> Scenario:
+        """The frozen value that the rooms below know."""
+        padded = _PADDED.fullmatch(self.sequences)
+        return Scenario(
+            task=self.task,
+            padded_tokens=int(padded[1]) if padded else None,
+            deadline_ms=self.deadline_ms,
+            sentences_per_hour=self.sentences_per_hour,
+            idle=IdleAccounting(self.idle),
+            temperature_k=self.temperature_k,
+        )
+
+
+class EvaluatorTable(_Table):
+    """Where accuracy comes from."""
+
+    kind: Literal["recorded", "live"] = Field(
+        default="recorded", description="Shipped traces, or forward passes over the sentences."
+    )
+    checkpoints: dict[str, str] = Field(
+        default_factory=dict,
+        description="Folders of checkpoints that are not shipped, by the name used in the space.",
+    )
+
+
+class Objective(_Table):
+    """One objective and its axis of the hypervolume."""
+
+    metric: str = Field(description="Name of a metric.")
+    axis: Literal["linear", "log10"] = Field(default="linear", description="Scale of the axis.")
+    ideal: float = Field(description="Value that counts as 0 on the normalised axis.")
+    reference: float = Field(description="Value that counts as 1; what is worse counts nothing.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.metric not in METRICS:
+            raise ValueError(
+                f"metric {self.metric!r} is not known: expected one of {', '.join(METRICS)}"
+                + nearest(self.metric, METRICS)
+            )
+        if self.axis == "log10" and min(self.ideal, self.reference) <= 0:
+            raise ValueError(f"a log10 axis of {self.metric} needs ideal and reference above 0")
+        better_first = (
+            self.ideal > self.reference if self.maximised else self.ideal < self.reference
+        )
+        if not better_first:
+            raise ValueError(
+                f"ideal {self.ideal} of {self.metric} must be better than reference "
+                f"{self.reference} ({METRICS[self.metric].direction} it)"
+            )
+        return self
+
+    @property
+    def maximised(self) -> bool:
+        """Whether more is better."""
+        return METRICS[self.metric].direction == "maximize"
+
+
+class Constraint(_Table):
+    """A bound on a metric, written as text such as ``area_mm2 <= 3``."""
+
+    metric: str
+    upper: bool
+    bound: float
+    text: str
+
+    @classmethod
+    def parse(cls, text: Any) -> Any:
+        """The constraint that a text says.
+
+        Raises:
+            ValueError: it says none.
+        """
+        if not isinstance(text, str):
+            return text
+        match = _CONSTRAINT.fullmatch(text)
+        try:
+            bound = float(match[3]) if match else None
+        except ValueError:
+            bound = None
+        if match is None or bound is None:
+            raise ValueError(f"{text!r} is not a constraint: expected 'metric <= number' or '>='")
+        if match[1] not in METRICS:
+            raise ValueError(
+                f"constraint {text!r} names no metric: expected one of {', '.join(METRICS)}"
+                + nearest(match[1], METRICS)
+            )
+        return {"metric": match[1], "upper": match[2] == "<=", "bound": bound, "text": text.strip()}
+
+
+class SamplerTable(_Table):
+    """Which Optuna sampler chooses, and its own options."""
+
+    name: Literal["nsga2", "tpe", "gp", "random"] = "nsga2"
+    options: dict[str, int | float | bool] = Field(
+        default_factory=dict, description="Keyword arguments of the sampler's class."
+    )
+
+
+class SearchTable(_Table):
+    """How the space is searched."""
+
+    strategy: Literal["joint", "nested"] = "nested"
+    trials: PositiveInt = Field(default=100, description="Trials of the study, repeats included.")
+    seed: int = Field(default=0, ge=0)
+    workers: PositiveInt = Field(default=2, description="Ray workers.")
+    sampler: SamplerTable = SamplerTable()
+
+
+class Range(_Table):
+    """Values from low to high: by step, or ``count`` values in equal ratios with ``log``."""
+
+    low: float
+    high: float
+    step: float | None = None
+    count: int | None = None
+    log: bool = False
+
+    def values(self) -> tuple[float, ...]:
+        """The values, in order.
+
+        Raises:
+            ValueError: the fields do not describe a range.
+        """
+        if self.log:
+            if self.count is None or self.step is not None:
+                raise ValueError("a log range needs 'count' and no 'step'")
+            return log_range(self.low, self.high, self.count)
+        if self.step is None or self.count is not None:
+            raise ValueError("a linear range needs 'step' and no 'count'")
+        return linear_range(self.low, self.high, self.step)
+
+
+KnobChoice = KnobValue | list[KnobValue] | Range
+
+
+class StudySpec(_Table):
+    """A whole study."""
+
+    format: Literal[1] = Field(default=1, description="Version of this file format.")
+    title: str = Field(min_length=1, max_length=200)
+    scenario: ScenarioTable
+    evaluator: EvaluatorTable = EvaluatorTable()
+    objectives: Annotated[list[Objective], Field(min_length=2, max_length=5)]
+    constraints: list[Annotated[Constraint, BeforeValidator(Constraint.parse)]] = []
+    search: SearchTable = SearchTable()
+    space: dict[str, KnobChoice] = Field(
+        description="For every knob: one value, a list of values, or a range."
+    )
+    conditions: list[str] = Field(
+        default=[], description="Conditions between knobs, such as 'mac_vector_size <= 16'."
+    )
+
+    @field_validator("objectives")
+    @classmethod
+    def _distinct(cls, value: list[Objective]) -> list[Objective]:
+        names = [objective.metric for objective in value]
+        if len(set(names)) != len(names):
+            raise ValueError(f"an objective is listed twice: {', '.join(names)}")
+        return value
+
+    @model_validator(mode="after")
+    def _space_is_one(self) -> Self:
+        self.search_space()
+        return self
+
+    def search_space(self) -> SearchSpace:
+        """The space as the frozen value that the rooms below know.
+
+        Raises:
+            ValueError: a knob is missing, unknown or has a value that it cannot take.
+        """
+        unknown = [name for name in self.space if name not in KNOBS]
+        if unknown:
+            raise ValueError(
+                f"knob {unknown[0]!r} is not known{nearest(unknown[0], KNOBS)}: expected "
+                f"{', '.join(KNOBS)}"
+            )
+        missing = [name for name in KNOBS if name not in self.space]
+        if missing:
+            raise ValueError(f"knob {missing[0]!r} is missing: give it a value, a list or a range")
+        dimensions = []
+        for name in KNOBS:
+            choice = self.space[name]
+            try:
+                values = (
+                    choice.values()
+                    if isinstance(choice, Range)
+                    else tuple(choice)
+                    if isinstance(choice, list)
+                    else (choice,)
+                )
+            except ValueError as error:
+                raise ValueError(f"knob {name!r}: {error}") from error
+            log = isinstance(choice, Range) and choice.log
+            dimensions.append(Dimension(name, tuple(values), log))
+        conditions = tuple(parse_condition(text, KNOBS) for text in self.conditions)
+        return SearchSpace(tuple(dimensions), conditions)
+
+    def with_overrides(self, changes: Mapping[str, Any]) -> StudySpec:
+        """A copy with values changed, by dotted name (``search.trials``).
+
+        Raises:
+            StudyFileError: a value cannot be.
+        """
+        document = self.document()
+        for dotted, value in changes.items():
+            *tables, key = dotted.split(".")
+            table = document
+            for name in tables:
+                table = table.setdefault(name, {})
+            table[key] = value
+        return spec_of(document, "command line")
+
+    def document(self) -> dict[str, Any]:
+        """The spec as plain tables, as a study file would hold it."""
+        plain: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
+        plain["constraints"] = [constraint.text for constraint in self.constraints]
+        return plain
+
+
+def spec_of(document: Mapping[str, Any], origin: str) -> StudySpec:
+    """The spec of a parsed study file.
+
+    Raises:
+        StudyFileError: something in it is unknown or cannot be; the sentence names it.
+    """
+    try:
+        return StudySpec.model_validate(document)
+    except ValidationError as error:
+        raise StudyFileError(f"{origin}: {_first_problem(error)}") from error
+
+
+def read_spec(path: Path) -> StudySpec:
+    """The spec in a TOML file (or in the ``spec.json`` of a run folder).
+
+    Raises:
+        StudyFileError: the file is missing, not TOML, or not a study.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyFileError(f"{path}: cannot be read as a study file ({error}).") from error
+    try:
+        document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise StudyFileError(f"{path}: not valid {kind} ({error}).") from error
+    return spec_of(document, str(path))
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of study files."""
+    schema = StudySpec.model_json_schema()
+    constraints = schema["properties"]["constraints"]
+    constraints["items"] = {"type": "string", "pattern": "^\\s*\\w+\\s*(<=|>=)\\s*[-+.\\deE]+\\s*$"}
+    schema["$defs"].pop("Constraint", None)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+_TABLES: Final[Mapping[str, type[BaseModel]]] = {
+    "": StudySpec,
+    "scenario": ScenarioTable,
+    "evaluator": EvaluatorTable,
+    "objectives": Objective,
+    "search": SearchTable,
+    "sampler": SamplerTable,
+}
+
+
+def _first_problem(error: ValidationError) -> str:
+    """One sentence on the first thing that is wrong."""
+    first = error.errors(include_url=False)[0]
+    location = [str(part) for part in first["loc"]]
+    where = ".".join(location) or "the study"
+    if first["type"] == "extra_forbidden":
+        tables: Iterable[str] = [part for part in location[:-1] if part in _TABLES]
+        table = _TABLES[[*tables][-1] if tables else ""]
+        return (
+            f"key '{where}' is not known{nearest(location[-1], table.model_fields)}: expected "
+            f"one of {', '.join(table.model_fields)}."
+        )
+    if first["type"] == "missing":
+        return f"key '{where}' is missing; add it."
+    message = first["msg"].removeprefix("Value error, ").removesuffix(".")
+    if location == [] or first["type"] == "value_error":
+        return f"{where}: {message}." if location else f"{message}."
+    return f"'{where}' has value {first['input']!r}: {message[0].lower()}{message[1:]}."
