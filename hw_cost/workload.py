@@ -1,0 +1,367 @@
+"""What one sentence asks of the chip: GEMMs, vector operations, look-ups and stored tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+
+from hw_cost.units import Floats, Ints
+from search_space import CellKind, NumberFormat
+
+
+class WorkloadError(ValueError):
+    """A model shape or compression that does not fit together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderShape:
+    """Dimensions of an encoder with an exit (pooler and classifier) after every layer.
+
+    Attributes:
+        layers: layers that a sentence can run through.
+        distinct_layers: different sets of layer weights: 1 for ALBERT, `layers` for BERT.
+        hidden: width of the hidden state.
+        heads: attention heads of a layer.
+        ffn: width of the feed-forward layer.
+        embedding_width: width of the embeddings; below `hidden` a projection follows them.
+        vocabulary: rows of the token embedding.
+        positions: rows of the position embedding: the longest sentence.
+        token_types: rows of the token-type embedding.
+        classes: outputs of a classifier.
+    """
+
+    layers: int
+    distinct_layers: int
+    hidden: int
+    heads: int
+    ffn: int
+    embedding_width: int
+    vocabulary: int
+    positions: int
+    token_types: int
+    classes: int
+
+    def __post_init__(self) -> None:
+        """Refuse dimensions that are not positive or do not divide."""
+        for field in fields(self):
+            if getattr(self, field.name) < 1:
+                raise WorkloadError(
+                    f"{field.name} {getattr(self, field.name)} of an encoder: expected 1 or more."
+                )
+        if self.hidden % self.heads:
+            raise WorkloadError(
+                f"hidden {self.hidden} with {self.heads} heads: expected a multiple of the heads."
+            )
+        if self.layers % self.distinct_layers:
+            raise WorkloadError(
+                f"distinct_layers {self.distinct_layers} of {self.layers} layers: expected a "
+                "divisor of the layers."
+            )
+        if self.embedding_width > self.hidden:
+            raise WorkloadError(
+                f"embedding_width {self.embedding_width}: expected at most hidden {self.hidden}."
+            )
+
+    @property
+    def head_width(self) -> int:
+        """Width of one head."""
+        return self.hidden // self.heads
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether embeddings are narrower than the hidden state."""
+        return self.embedding_width < self.hidden
+
+    def weight_set(self, layer: int) -> int:
+        """Which set of weights a layer uses; layers count from 1, sets from 0, in equal blocks."""
+        return (layer - 1) * self.distinct_layers // self.layers
+
+    @property
+    def embedding_parameters(self) -> int:
+        """Token, position and token-type embeddings and their layer norm."""
+        rows = self.vocabulary + self.positions + self.token_types
+        return (rows + 2) * self.embedding_width
+
+    @property
+    def projection_parameters(self) -> int:
+        """Projection from embedding to hidden width with its bias; 0 without one."""
+        return (self.embedding_width + 1) * self.hidden if self.has_projection else 0
+
+    @property
+    def layer_weights(self) -> int:
+        """Matrix elements of one layer."""
+        return 4 * self.hidden**2 + 2 * self.hidden * self.ffn
+
+    @property
+    def layer_parameters(self) -> int:
+        """One layer with its biases and two layer norms."""
+        return self.layer_weights + 4 * self.hidden + self.ffn + self.hidden + 4 * self.hidden
+
+    @property
+    def pooler_parameters(self) -> int:
+        """Pooler of one exit with its bias."""
+        return self.hidden * (self.hidden + 1)
+
+    @property
+    def classifier_parameters(self) -> int:
+        """Classifier of one exit with its bias."""
+        return (self.hidden + 1) * self.classes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gemm:
+    """C[rows, columns] += A[rows, depth] B[depth, columns], for every token count at once.
+
+    Attributes:
+        name: what it computes.
+        count: how many of it a layer has.
+        rows: (n_token_counts,).
+        depth: (n_token_counts,) length of the dot products.
+        columns: (n_token_counts,).
+        macs: (n_token_counts,) multiply-accumulates of all `count` that are inside the span.
+        density: share of MACs with no operand that is zero.
+        has_weights: whether B is a stored weight.
+    """
+
+    name: str
+    count: int
+    rows: Ints
+    depth: Ints
+    columns: Ints
+    macs: Ints
+    density: float
+    has_weights: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorOperation:
+    """An operation on rows outside the MAC array: (n_token_counts,) rows of `width` elements."""
+
+    name: str
+    rows: Ints
+    width: int
+    elements: Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBits:
+    """Bits that stay on the chip between sentences, by tensor class."""
+
+    embeddings: float
+    encoder: float
+
+    @property
+    def total(self) -> float:
+        """Both classes."""
+        return self.embeddings + self.encoder
+
+
+def window_pairs(tokens: Ints, span: int) -> Ints:
+    """Pairs (i, j) of tokens with |i - j| < span; shape of `tokens`."""
+    reach = np.minimum(span - 1, tokens - 1)
+    one_side = reach * (reach + 1) // 2 + (tokens - 1 - reach) * reach
+    pairs: Ints = np.where(span > 0, tokens + 2 * one_side, 0)
+    return pairs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """An encoder as one setting of the model knobs leaves it.
+
+    Attributes:
+        shape: dimensions.
+        head_spans: for every distinct layer and head the span in tokens: query i sees the keys with
+            |i - j| < span; 0 switches the head off (no Q, K, V slice, no scores, softmax or AV).
+        encoder_density: share of encoder weights that are not zero, as measured.
+        embedding_density: share of embedding weights that are not zero, as measured.
+        weight_format: number format of all weights.
+        activation_format: number format of all other GEMM operands.
+        embedding_storage: cells that hold the embeddings.
+        encoder_storage: cells that hold projection, layers and exits.
+    """
+
+    shape: EncoderShape
+    head_spans: tuple[tuple[int, ...], ...]
+    encoder_density: float
+    embedding_density: float
+    weight_format: NumberFormat
+    activation_format: NumberFormat
+    embedding_storage: CellKind
+    encoder_storage: CellKind
+
+    def __post_init__(self) -> None:
+        """Refuse spans of the wrong number and densities that are not shares."""
+        shape = self.shape
+        if len(self.head_spans) != shape.distinct_layers:
+            raise WorkloadError(
+                f"head_spans has {len(self.head_spans)} layers: expected one for each of the "
+                f"{shape.distinct_layers} distinct layers."
+            )
+        for spans in self.head_spans:
+            if len(spans) != shape.heads or min(spans) < 0:
+                raise WorkloadError(
+                    f"Head spans {spans}: expected {shape.heads} spans of 0 tokens or more."
+                )
+        for name in ("encoder_density", "embedding_density"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise WorkloadError(f"{name} {getattr(self, name)}: expected a share from 0 to 1.")
+
+    @cached_property
+    def layer_kinds(self) -> tuple[tuple[int, ...], ...]:
+        """Layers that cost different: their spans in falling order (the order costs nothing)."""
+        return tuple(dict.fromkeys(tuple(sorted(s, reverse=True)) for s in self.head_spans))
+
+    @cached_property
+    def kind_of_layer(self) -> tuple[int, ...]:
+        """Index into `layer_kinds` of layer 1, 2, ...; length `shape.layers`."""
+        kinds = [
+            self.layer_kinds.index(tuple(sorted(spans, reverse=True))) for spans in self.head_spans
+        ]
+        return tuple(kinds[self.shape.weight_set(k)] for k in range(1, self.shape.layers + 1))
+
+    def layer_gemms(self, spans: tuple[int, ...], tokens: Ints) -> tuple[Gemm, ...]:
+        """GEMMs of a layer with those head spans; tokens (n_token_counts,).
+
+        Order: qkv, scores and context (one entry for each distinct span), output, ffn1, ffn2. The
+        output projection keeps the full depth: rows of heads that are off are zero operands.
+        """
+        shape = self.shape
+        on = sum(span > 0 for span in spans)
+        hidden, ffn, head = (np.full_like(tokens, x) for x in (shape.hidden, shape.ffn, 1))
+        head = head * shape.head_width
+        density = self.encoder_density
+
+        def weights(name: str, count: int, depth: Ints, columns: Ints, share: float) -> Gemm:
+            return Gemm(
+                name=name,
+                count=count,
+                rows=tokens,
+                depth=depth,
+                columns=columns,
+                macs=count * tokens * depth * columns,
+                density=share,
+                has_weights=True,
+            )
+
+        gemms = [weights("qkv", 3, hidden, on * head, density)]
+        for span in dict.fromkeys(span for span in spans if span > 0):
+            count = spans.count(span)
+            macs = count * window_pairs(tokens, span) * head
+            shared = {"count": count, "macs": macs, "density": 1.0, "has_weights": False}
+            gemms += [
+                Gemm(name="scores", rows=tokens, depth=head, columns=tokens, **shared),  # type: ignore[arg-type]
+                Gemm(name="context", rows=tokens, depth=tokens, columns=head, **shared),  # type: ignore[arg-type]
+            ]
+        return (
+            *gemms,
+            weights("output", 1, hidden, hidden, density * on / shape.heads),
+            weights("ffn1", 1, hidden, ffn, density),
+            weights("ffn2", 1, ffn, hidden, density),
+        )
+
+    def exit_gemms(self, tokens: Ints) -> tuple[Gemm, ...]:
+        """Pooler and classifier of one exit, on the first token alone; tokens (n_token_counts,)."""
+        one = np.ones_like(tokens)
+        return tuple(
+            Gemm(
+                name=name,
+                count=1,
+                rows=one,
+                depth=one * self.shape.hidden,
+                columns=one * columns,
+                macs=one * self.shape.hidden * columns,
+                density=self.encoder_density,
+                has_weights=True,
+            )
+            for name, columns in (("pooler", self.shape.hidden), ("classifier", self.shape.classes))
+        )
+
+    def projection_gemm(self, tokens: Ints) -> Gemm | None:
+        """Embedding to hidden width, once a sentence; None where they are equal."""
+        shape = self.shape
+        if not shape.has_projection:
+            return None
+        depth, columns = (np.full_like(tokens, x) for x in (shape.embedding_width, shape.hidden))
+        return Gemm(
+            name="projection",
+            count=1,
+            rows=tokens,
+            depth=depth,
+            columns=columns,
+            macs=tokens * depth * columns,
+            density=self.encoder_density,
+            has_weights=True,
+        )
+
+    def vector_operations(
+        self, spans: tuple[int, ...], tokens: Ints
+    ) -> tuple[VectorOperation, ...]:
+        """Softmax (rows of at most the tokens), layer norm, GELU and residual adds of one layer."""
+        shape = self.shape
+        on = sum(span > 0 for span in spans)
+        scores = sum((window_pairs(tokens, span) for span in spans), np.zeros_like(tokens))
+        operations = [
+            VectorOperation(
+                name="softmax", rows=on * tokens, width=int(tokens.max()), elements=scores
+            )
+        ]
+        for name, repeats, width in (
+            ("layer_norm", 2, shape.hidden),
+            ("gelu", 1, shape.ffn),
+            ("add", 2, shape.hidden),
+        ):
+            rows = repeats * tokens
+            operations.append(
+                VectorOperation(name=name, rows=rows, width=width, elements=rows * width)
+            )
+        return tuple(operations)
+
+    def embedding_rows(self, tokens: Ints) -> Ints:
+        """Embedding rows read: token and position of each token, one token type."""
+        return 2 * tokens + 1
+
+    @property
+    def weight_bits(self) -> float:
+        """Stored bits of an encoder weight: dense, or mask bit and non-zeros if that is less."""
+        return min(
+            1.0 * self.weight_format.bits, 1 + self.encoder_density * self.weight_format.bits
+        )
+
+    @property
+    def embedding_bits(self) -> float:
+        """Stored bits of an embedding weight: dense, or mask bit and non-zeros if that is less."""
+        bits = self.weight_format.bits
+        return min(1.0 * bits, 1 + self.embedding_density * bits)
+
+    @property
+    def has_weight_mask(self) -> bool:
+        """Whether encoder weights are stored as bitmask and non-zeros."""
+        return self.weight_bits < self.weight_format.bits
+
+    def stored_bits(self) -> StoredBits:
+        """Bits on the chip: matrices in their smaller form, biases and layer norms dense."""
+        shape = self.shape
+        bits = self.weight_format.bits
+        table = shape.embedding_parameters - 2 * shape.embedding_width
+        matrices = shape.distinct_layers * shape.layer_weights
+        matrices += shape.layers * shape.hidden * (shape.hidden + shape.classes)
+        matrices += shape.embedding_width * shape.hidden if shape.has_projection else 0
+        parameters = shape.distinct_layers * shape.layer_parameters + shape.projection_parameters
+        parameters += shape.layers * (shape.pooler_parameters + shape.classifier_parameters)
+        return StoredBits(
+            embeddings=table * self.embedding_bits + 2 * shape.embedding_width * bits,
+            encoder=matrices * self.weight_bits + (parameters - matrices) * bits,
+        )
+
+
+def softmax_vectors(tokens: Ints, span: int, vector_size: int) -> Floats:
+    """n-wide vectors that hold the scores of all rows of one head; (n_token_counts,)."""
+    position = np.arange(int(tokens.max()))
+    inside = position < tokens[:, None]
+    left = np.minimum(position, span - 1)
+    right = np.minimum(tokens[:, None] - 1 - position, span - 1)
+    vectors = -(-(left + right + 1) // vector_size)
+    total: Floats = np.where(inside, vectors, 0).sum(axis=1).astype(np.float64)
+    return total

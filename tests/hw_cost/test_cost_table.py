@@ -1,0 +1,359 @@
+"""Cost table and breakdown: hand-computed cases, sums, batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hw_cost import (
+    AcceleratorColumns,
+    ColumnsError,
+    EncoderShape,
+    Groups,
+    GroupsError,
+    Technology,
+    Workload,
+    breakdown,
+    cost_table,
+    load_technology,
+)
+from hw_cost.array import gemm_cycles, mac_arrays
+from hw_cost.attention import attention_work
+from search_space import CellKind, DvfsPolicy, IdleAccounting, Scenario, adaptivfloat
+
+MakeWorkload = Callable[..., Workload]
+MakeColumns = Callable[..., AcceleratorColumns]
+MakeGroups = Callable[..., Groups]
+MakeScenario = Callable[..., Scenario]
+
+
+def layer_gemm_cycles(workload: Workload, columns: AcceleratorColumns, tokens: int) -> float:
+    """GEMM cycles of one layer without its exit, on one design."""
+    technology = load_technology()
+    arrays, lengths = mac_arrays(columns, workload, technology), np.array([tokens])
+    spans = workload.layer_kinds[0]
+    cycles = sum(
+        gemm_cycles(arrays, g.rows, g.depth, g.columns, g.count, technology).busiest[0, 0]
+        for g in workload.layer_gemms(spans, lengths)
+        if g.has_weights
+    )
+    work = attention_work(workload, spans, lengths, arrays.n[:, 0], arrays.units[:, 0])
+    n = int(arrays.n[0, 0])
+    head_blocks = -(-workload.shape.head_width // n)
+    return float(cycles + work.busiest_tiles[0, 0] * 2 * n * head_blocks)
+
+
+@pytest.mark.parametrize(
+    ("n", "cycles"), [(8, 14_548_992), (16, 3_637_248), (32, 909_312), (64, 227_328)]
+)
+def test_dense_albert_base_layer_takes_the_published_cycles(
+    albert_base: EncoderShape,
+    make_workload: MakeWorkload,
+    make_columns: MakeColumns,
+    n: int,
+    cycles: int,
+) -> None:
+    """A layer of 128 tokens takes MACs / n^2 cycles: 43.65 ms for twelve at n = 16 and 1 GHz."""
+    workload = make_workload(shape=albert_base)
+    columns = make_columns({"mac_vector_size": n})
+    assert layer_gemm_cycles(workload, columns, 128) == cycles
+    if n == 16:
+        assert round(12 * cycles / 1e6, 2) == 43.65
+
+
+def test_whole_sentence_of_albert_base_adds_exits_projection_and_special_functions(
+    albert_base: EncoderShape,
+    make_workload: MakeWorkload,
+    make_columns: MakeColumns,
+    make_groups: MakeGroups,
+    make_scenario: MakeScenario,
+    technology: Technology,
+) -> None:
+    """Twelve layers at n = 16 and 1 GHz: 44.148 ms of GEMM and 3.884 ms of special functions."""
+    parts = breakdown(
+        make_workload(shape=albert_base),
+        make_columns({}),
+        make_groups((128, 12, 12)),
+        np.ones(1),
+        make_scenario(),
+        technology,
+    ).latency_ns
+    exit_cycles = 48 * 48 * 16 + 48 * 16
+    projection = 8 * 8 * 48 * 16
+    assert parts["gemm"][0] == pytest.approx(12 * (3_637_248 + exit_cycles) + projection)
+    softmax_norms_adds = 112_128 + 111_104 + 73_984
+    assert softmax_norms_adds == 297_216
+    gelu_tanh_entropy = 128 * 192 + 48 + 24
+    embedding = 256 * (6 * 8 + 1) + 128 * (9 * 8 + 2)
+    assert parts["special_functions"][0] == pytest.approx(
+        12 * (softmax_norms_adds + gelu_tanh_entropy) + embedding
+    )
+
+
+def test_albert_base_lands_near_the_published_energy_of_a_mac(
+    albert_base: EncoderShape,
+    make_workload: MakeWorkload,
+    make_columns: MakeColumns,
+    make_groups: MakeGroups,
+    make_scenario: MakeScenario,
+    technology: Technology,
+) -> None:
+    """At n = 16, 0.8 V and without its weight store, all in, a MAC costs 0.34 to 0.42 pJ +-14 %."""
+    workload = make_workload(
+        shape=albert_base,
+        embedding_density=0.4,
+        embedding_storage=CellKind.RERAM_MLC2,
+        encoder_storage=CellKind.RERAM_MLC2,
+    )
+    columns = make_columns({"envm_mib": 16.0})
+    costs = breakdown(
+        workload, columns, make_groups((128, 12, 12)), np.ones(1), make_scenario(), technology
+    )
+    time_ns = sum(part[0] for part in costs.latency_ns.values())
+    store = costs.energy_pj["envm"][0] + 16 * technology.mlc2_leakage_mw_per_mib * time_ns
+    total = sum(part[0] for part in costs.energy_pj.values()) - store
+    assert 0.34 * 0.86 < total / (12 * 931_135_488) < 0.42 * 1.14
+
+
+def test_units_share_row_blocks_or_columns_whichever_ends_first(
+    make_workload: MakeWorkload, make_columns: MakeColumns, technology: Technology
+) -> None:
+    """Three row blocks on two units take two turns; one row block is split by its columns."""
+    columns = make_columns({"processing_units": 2}, {"processing_units": 4})
+    arrays = mac_arrays(columns, make_workload(), technology)
+    rows = np.array([40, 10])
+    cycles = gemm_cycles(arrays, rows, np.array([96]), np.array([96]), 1, technology)
+    # 40 rows: 3 blocks x 6 column blocks x 6 x 16 cycles of depth
+    np.testing.assert_array_equal(cycles.total, [[18 * 96, 6 * 96]] * 2)
+    np.testing.assert_array_equal(cycles.busiest, [[9 * 96, 3 * 96], [6 * 96, 2 * 96]])
+    np.testing.assert_array_equal(cycles.copies, [[1, 1], [3, 1]])
+
+
+@pytest.fixture(scope="module")
+def mixed_columns(make_columns: MakeColumns) -> AcceleratorColumns:
+    """Designs of every policy, one of them infeasible."""
+    return make_columns(
+        {"dvfs_policy": DvfsPolicy.MIN_ENERGY},
+        {"dvfs_policy": DvfsPolicy.LOWEST_FEASIBLE, "mac_vector_size": 8},
+        {"data_sram_kib": 1},
+        {"processing_units": 4, "max_voltage_v": 1.0, "dvfs_policy": DvfsPolicy.LOWEST_FEASIBLE},
+        {"mac_vector_size": 32},
+        {"min_voltage_v": 0.61, "dvfs_policy": DvfsPolicy.MIN_ENERGY, "data_sram_kib": 64},
+    )
+
+
+@pytest.fixture(scope="module")
+def all_groups(make_groups: MakeGroups) -> Groups:
+    """A few lengths with every pair of layers."""
+    return make_groups(
+        *((t, p, a) for t in (7, 30, 64) for p in range(1, 7) for a in range(1, p + 1))
+    )
+
+
+@pytest.mark.parametrize("idle", list(IdleAccounting))
+@pytest.mark.parametrize("distinct", [1, 6])
+def test_parts_sum_to_the_means_of_the_table(
+    make_shape: Callable[..., EncoderShape],
+    make_workload: MakeWorkload,
+    make_scenario: MakeScenario,
+    mixed_columns: AcceleratorColumns,
+    all_groups: Groups,
+    technology: Technology,
+    idle: IdleAccounting,
+    distinct: int,
+) -> None:
+    """Energy, time and area by part add up to the table, and core energy is what the LDO leaves."""
+    spans = tuple((128, 16, 4 * k, 0) for k in range(distinct))
+    workload = make_workload(
+        shape=make_shape(distinct_layers=distinct), head_spans=spans, encoder_density=0.5
+    )
+    scenario = make_scenario(deadline_ms=0.3, idle=idle)
+    weights = np.random.default_rng(1).dirichlet(np.ones(len(all_groups)))
+    table = cost_table(
+        workload, mixed_columns, all_groups, scenario, technology, with_core_energy=True
+    )
+    parts = breakdown(workload, mixed_columns, all_groups, weights, scenario, technology)
+    energy = sum(parts.energy_pj.values())
+    np.testing.assert_allclose(energy, table.energy_pj @ weights, rtol=1e-9)
+    np.testing.assert_allclose(
+        sum(parts.latency_ns.values()), table.latency_ns @ weights, rtol=1e-9
+    )
+    np.testing.assert_allclose(sum(parts.area_mm2.values()), table.area_mm2, rtol=1e-12)
+    assert table.core_energy_pj is not None
+    if idle is IdleAccounting.NONE:
+        np.testing.assert_allclose(
+            energy - parts.energy_pj["ldo"], table.core_energy_pj @ weights, rtol=1e-9
+        )
+    ok = table.feasible
+    assert (table.core_energy_pj[ok] < table.energy_pj[ok]).all()
+    assert all((part[ok] >= 0).all() for part in parts.energy_pj.values())
+
+
+@pytest.mark.parametrize("storage", [CellKind.SRAM, CellKind.RERAM_MLC2])
+def test_batch_equals_one_by_one_and_order_does_not_matter(
+    make_workload: MakeWorkload,
+    make_scenario: MakeScenario,
+    mixed_columns: AcceleratorColumns,
+    all_groups: Groups,
+    technology: Technology,
+    storage: CellKind,
+) -> None:
+    """Each row of a batch is the row of the design alone; permuted designs give permuted rows."""
+    workload, scenario = make_workload(encoder_storage=storage), make_scenario(deadline_ms=0.3)
+    mib = np.full(len(mixed_columns), 2.0 * storage.is_envm)
+    mixed_columns = replace(mixed_columns, envm_mib=mib)
+    names = ("energy_pj", "latency_ns", "missed", "voltage_v", "area_mm2", "standby_power_mw")
+    whole = cost_table(workload, mixed_columns, all_groups, scenario, technology)
+    order = np.array([3, 0, 5, 1, 4, 2])
+    shuffled = cost_table(workload, mixed_columns.take(order), all_groups, scenario, technology)
+    for name in names:
+        np.testing.assert_array_equal(getattr(shuffled, name), getattr(whole, name)[order])
+    for d in range(len(mixed_columns)):
+        alone = cost_table(
+            workload, mixed_columns.take(np.array([d])), all_groups, scenario, technology
+        )
+        for name in names:
+            np.testing.assert_array_equal(getattr(alone, name)[0], getattr(whole, name)[d])
+        assert alone.reason(0) == whole.reason(d)
+
+
+def test_layers_with_different_spans_are_summed_layer_by_layer(
+    make_shape: Callable[..., EncoderShape],
+    make_workload: MakeWorkload,
+    make_columns: MakeColumns,
+    make_groups: MakeGroups,
+    make_scenario: MakeScenario,
+    technology: Technology,
+) -> None:
+    """Each further layer costs what it costs in an encoder made of that layer alone."""
+    spans = ((128,) * 4, (8, 8, 0, 0), (128, 0, 0, 0))
+    columns, scenario = make_columns({}), make_scenario()
+    groups = make_groups((50, 3, 1), (50, 3, 2), (50, 3, 3))
+    mixed = cost_table(
+        make_workload(shape=make_shape(layers=3, distinct_layers=3), head_spans=spans),
+        columns,
+        groups,
+        scenario,
+        technology,
+    )
+    for layer in (1, 2):
+        alike = make_workload(shape=make_shape(layers=3), head_spans=(spans[layer],))
+        uniform = cost_table(alike, columns, groups, scenario, technology)
+        np.testing.assert_allclose(
+            np.diff(mixed.latency_ns[0])[layer - 1], np.diff(uniform.latency_ns[0])[0], rtol=1e-12
+        )
+
+
+def test_envm_time_does_not_scale_with_the_supply(
+    make_workload: MakeWorkload,
+    make_columns: MakeColumns,
+    make_groups: MakeGroups,
+    make_scenario: MakeScenario,
+) -> None:
+    """With slow published macros a wide array waits for weights, at 0.6 V as long as they take."""
+    workload = make_workload(encoder_storage=CellKind.RERAM_SLC)
+    columns = make_columns(
+        *(
+            {"mac_vector_size": 64, "envm_mib": 2.0, "max_voltage_v": v, "min_voltage_v": v}
+            for v in (0.6, 0.8)
+        )
+    )
+    parts = breakdown(
+        workload,
+        columns,
+        make_groups((16, 6, 6)),
+        np.ones(1),
+        make_scenario(),
+        load_technology("conservative"),
+    ).latency_ns
+    loads = parts["gemm"] + parts["memory_stall"]
+    assert (parts["memory_stall"] > parts["gemm"]).all()
+    assert loads[0] == pytest.approx(loads[1], rel=0.05)
+    assert parts["special_functions"][0] > 1.4 * parts["special_functions"][1]
+
+
+def test_sram_that_holds_weights_leaks_between_sentences_and_envm_does_not(
+    make_workload: MakeWorkload,
+    make_columns: MakeColumns,
+    make_groups: MakeGroups,
+    make_scenario: MakeScenario,
+    technology: Technology,
+) -> None:
+    """Standby power is that of the retained weight SRAM, in proportion to what it holds."""
+    envm = {
+        "embedding_storage": CellKind.RERAM_SLC,
+        "encoder_storage": CellKind.RERAM_SLC,
+    }
+    groups, scenario = make_groups((16, 1, 1)), make_scenario()
+    workloads = (
+        make_workload(),
+        make_workload(weight_format=adaptivfloat(4, 2)),
+        make_workload(**envm),
+    )
+    power = [
+        cost_table(w, make_columns({"envm_mib": mib}), groups, scenario, technology)
+        for w, mib in zip(workloads, (0.0, 0.0, 2.0), strict=True)
+    ]
+    retained = power[0].standby_power_mw[0]
+    assert retained > 0
+    assert power[1].standby_power_mw[0] == pytest.approx(retained / 2)
+    assert power[2].standby_power_mw[0] == 0
+    assert power[0].storage_bits[0] == workloads[0].stored_bits().total
+
+
+def test_waiting_for_the_deadline_is_charged_when_the_scenario_says_so(
+    make_workload: MakeWorkload,
+    make_columns: MakeColumns,
+    make_groups: MakeGroups,
+    make_scenario: MakeScenario,
+    technology: Technology,
+) -> None:
+    """Idle energy is leakage power times the time that is left, so it grows with the deadline."""
+    workload, columns, groups = make_workload(), make_columns({}), make_groups((16, 2, 2))
+    free = cost_table(workload, columns, groups, make_scenario(), technology)
+    extra = [
+        cost_table(
+            workload,
+            columns,
+            groups,
+            make_scenario(deadline_ms=ms, idle=IdleAccounting.LEAKAGE),
+            technology,
+        ).energy_pj[0, 0]
+        - free.energy_pj[0, 0]
+        for ms in (1.0, 2.0)
+    ]
+    slack = 1e6 - free.latency_ns[0, 0]
+    assert extra[0] / slack == pytest.approx((extra[1] - extra[0]) / 1e6)
+
+
+def test_groups_and_columns_that_cannot_be_are_refused(
+    make_workload: MakeWorkload,
+    make_columns: MakeColumns,
+    make_groups: MakeGroups,
+    make_scenario: MakeScenario,
+    technology: Technology,
+) -> None:
+    """Layers, tokens, weights and columns out of range are named with what was expected."""
+    columns = make_columns({})
+    with pytest.raises(GroupsError, match="Group 0 leaves after layer 3, predicted 2"):
+        make_groups((10, 2, 3))
+    with pytest.raises(GroupsError, match="Groups with 0 tokens"):
+        make_groups((0, 1, 1))
+    with pytest.raises(GroupsError, match=r"Predicted layer 7 .* at most the 6 layers"):
+        cost_table(make_workload(), columns, make_groups((9, 7, 1)), make_scenario(), technology)
+    with pytest.raises(GroupsError, match="Group of 129 tokens: expected at most the 128"):
+        cost_table(make_workload(), columns, make_groups((129, 1, 1)), make_scenario(), technology)
+    with pytest.raises(GroupsError, match="with sum 1"):
+        breakdown(
+            make_workload(),
+            columns,
+            make_groups((9, 1, 1)),
+            np.array([0.5]),
+            make_scenario(),
+            technology,
+        )
+    with pytest.raises(ColumnsError, match=r"Column envm_mib has shape \(2,\): expected \(1,\)."):
+        replace(columns, envm_mib=np.zeros(2))
