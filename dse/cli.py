@@ -150,7 +150,8 @@ def list_runs(
         return
     for row in rows:
         found = (
-            f"{row['trials']} trials, front {row['front_size']}, hypervolume {row['hypervolume']:.4f}"
+            f"{row['trials']} trials, front {row['front_size']}, "
+            f"hypervolume {row['hypervolume']:.4f}"
             if row["state"] == "finished"
             else f"unfinished: dse resume {row['run']}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable
@@ -91,13 +92,13 @@ class RayExecutor:
                     _node_ip_address="127.0.0.1",
                     object_store_memory=128 * 1024 * 1024,
                     log_to_driver=False,
-                    logging_level="ERROR",
+                    logging_level=logging.ERROR,
                 )
             else:
-                ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         self.capacity = workers
         self._spec, self._options = spec, options
-        self._actor_class = ray.remote(num_cpus=1, max_concurrency=1)(_Worker)
+        self._actor_class: Any = ray.remote(num_cpus=1)(_Worker)
         self._idle = [self._new_actor() for _ in range(workers)]
         self._running: dict[Any, tuple[Any, int, Kind, Flat, int]] = {}
 

@@ -93,7 +93,7 @@ def parameter_package(document: dict[str, Any]) -> str:
         for name, value, note in lines
     )
     return (
-        "// Parameters of one design chosen by edge-dse; design.json beside this file has the rest.\n"
+        "// Parameters of one design chosen by edge-dse; design.json beside it has the rest.\n"
         "`ifndef EDGE_DSE_PARAMS_PKG_SV\n`define EDGE_DSE_PARAMS_PKG_SV\n"
         "package edge_dse_params_pkg;\n"
         f"  localparam logic [63:0] DESIGN_HASH = 64'h{document['design_hash']};\n"

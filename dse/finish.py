@@ -50,7 +50,7 @@ def front_of(
     search: Search, evaluation: Evaluation, spec: StudySpec, provenance: dict[str, Any]
 ) -> Front:
     """The front of a search with everything that is shown of it."""
-    inner = InnerSpace.of(search.space)
+    inner = InnerSpace.of(search.space) if spec.search.strategy == "nested" else None
     points = [(member, _flat(search, inner, member)) for member in search.archive.members]
     first = spec.objectives[0]
     sign = -1 if first.maximised else 1
@@ -120,16 +120,16 @@ def front_of(
     )
 
 
-def _flat(search: Search, inner: InnerSpace, member: Member) -> dict[str, KnobValue]:
+def _flat(search: Search, inner: InnerSpace | None, member: Member) -> dict[str, KnobValue]:
     trial, hardware, exits = member
     flat = search.told_by_number[trial].flat
-    if set(flat) == set(KNOBS):
+    if inner is None:
         return {name: flat[name] for name in KNOBS}
     enumerated = flat_design(flat, inner, hardware, exits)
     return {name: enumerated[name] for name in KNOBS}
 
 
-def _dominated(search: Search, inner: InnerSpace, spec: StudySpec) -> Dominated:
+def _dominated(search: Search, inner: InnerSpace | None, spec: StudySpec) -> Dominated:
     """A sample of scored designs that some front design dominates.
 
     Of a nested search only each setting's own best are known one by one.

@@ -1,4 +1,4 @@
-"""Recording: the traces of a whole grid of model knobs, measured by several processes, resumably."""
+"""Recording: the traces of a whole grid of model knobs, by several processes, resumably."""
 
 from __future__ import annotations
 

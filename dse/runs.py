@@ -118,7 +118,7 @@ class RunFolder:
 
 
 def next_run(root: Path, name: str) -> Path:
-    """First free folder ``root/name-001``, ``root/name-002``, …"""
+    """First free one of the folders ``root/name-001``, ``root/name-002`` and so on."""
     number = 1
     while (path := root / f"{name}-{number:03d}").exists():
         number += 1

@@ -16,9 +16,9 @@ from optuna.trial import FrozenTrial, TrialState
 from dse.archive import Archive
 from dse.errors import EvaluationError
 from dse.evaluation import Outcome, as_plain
-from dse.executors import Executor
+from dse.executors import Executor, InlineExecutor
 from dse.samplers import make_sampler
-from dse.storage import REAPED, reap
+from dse.storage import REAPED, commit, reap
 from dse.strategies import Joint, Nested, Strategy
 from search_space import KnobValue
 from studies.records import Progress
@@ -64,6 +64,7 @@ class Search:
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
+        self._storage = storage
         self.space = spec.search_space()
         kind = Joint if spec.search.strategy == "joint" else Nested
         self._strategy: Strategy = kind(spec, self.space)
@@ -145,6 +146,8 @@ class Search:
                     executor.submit(trial.number, self._strategy.kind, flat)
                     continue
             else:
+                if not isinstance(executor, InlineExecutor):
+                    commit(self._storage)  # while waiting, trials in the air can be queued again
                 ticket, outcome = executor.next_outcome()
                 entry = running.pop(ticket)
                 self._tell(entry, outcome, None)

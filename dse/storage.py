@@ -1,17 +1,16 @@
-"""Optuna storage: a journal file by default, a database by URL, and repair after a killed driver."""
+"""Optuna storage: a journal file by default, a database by URL; trials of a dead driver."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from dse.errors import RunFolderError, UsageError
+from dse.errors import UsageError
+from dse.journal import GroupCommitJournal
 
 REAPED: Final = "reaped"
 
@@ -32,31 +31,14 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
             return RDBStorage(url)
         except Exception as error:  # SQLAlchemy and drivers raise many kinds
             raise UsageError(f"--storage {url!r} cannot be opened ({error}).") from error
-    _repair(journal)
-    return JournalStorage(JournalFileBackend(str(journal)))
+    return JournalStorage(GroupCommitJournal(journal))
 
 
-def _repair(journal: Path) -> None:
-    """Cut a torn last record off and remove the lock of a dead driver.
-
-    A driver killed in the middle of a write leaves a record without its end; Optuna would glue the
-    next one to it and never load the study again. What is cut was never acknowledged.
-    """
-    journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
-    if not journal.is_file():
-        return
-    content = journal.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            json.loads(line)
-        except ValueError as error:
-            raise RunFolderError(
-                f"{journal}, record {number}: damaged ({error}); restore the file from a backup."
-            ) from error
-    if whole != content:
-        with journal.open("r+b") as file:
-            file.truncate(len(whole))
+def commit(storage: BaseStorage) -> None:
+    """Put on the disk what the storage still holds; databases hold nothing back."""
+    backend = getattr(storage, "_backend", None)
+    if isinstance(backend, GroupCommitJournal):
+        backend.commit()
 
 
 def reap(study: optuna.Study) -> list[FrozenTrial]:

@@ -13,6 +13,7 @@ from dse.samplers import suggest
 from search_space import KNOBS, MODEL_KNOBS, KnobValue, SearchSpace
 from studies.spec import Constraint, Objective, StudySpec
 
+Direction = Literal["minimize", "maximize"]
 FITS: Final = "fits"
 """Optuna constraint of a design that the accelerator cannot run at all."""
 
@@ -21,7 +22,7 @@ class Strategy(Protocol):
     """What a trial is, and what Optuna is told of it."""
 
     kind: Kind
-    directions: Sequence[Literal["minimize", "maximize"]]
+    directions: Sequence[Direction]
     metric_names: Sequence[str]
 
     def point(self, trial: optuna.Trial) -> dict[str, KnobValue]:
@@ -43,8 +44,10 @@ class Joint:
         self._objectives: Sequence[Objective] = spec.objectives
         self._constraints: Sequence[Constraint] = spec.constraints
         self._space = space
-        self.directions = ["maximize" if o.maximised else "minimize" for o in spec.objectives]
-        self.metric_names = [o.metric for o in spec.objectives]
+        self.directions: Sequence[Direction] = [
+            "maximize" if o.maximised else "minimize" for o in spec.objectives
+        ]
+        self.metric_names: Sequence[str] = [o.metric for o in spec.objectives]
 
     def point(self, trial: optuna.Trial) -> dict[str, KnobValue]:
         """Every knob."""
@@ -84,11 +87,11 @@ class Nested:
         self._first = spec.objectives[0]
         self._space = space
         best = "maximize" if self._first.maximised else "minimize"
-        self.directions: Sequence[Literal["minimize", "maximize"]] = [
+        self.directions: Sequence[Direction] = [
             "maximize",
             "maximize" if best == "maximize" else "minimize",
         ]
-        self.metric_names = ["own_hypervolume", f"best_{self._first.metric}"]
+        self.metric_names: Sequence[str] = ["own_hypervolume", f"best_{self._first.metric}"]
 
     def point(self, trial: optuna.Trial) -> dict[str, KnobValue]:
         """The model knobs."""

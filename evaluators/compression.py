@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AlbertModel, AttentionInterface, BertModel
 
-from evaluators.encoders import ExitEncoder, load_checkpoint
+from evaluators.encoders import ExitEncoder, ExitHead, load_checkpoint
 from evaluators.formats import quantise
 from evaluators.spans import allocate_spans, attention_by_distance, span_mask
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat
@@ -240,12 +240,14 @@ def _attach_sites(model: ExitEncoder) -> list[AttentionSite]:
     """Put an `AttentionSite` on every attention module; those of distinct weights, in order."""
     backbone = model.backbone
     backbone.config._attn_implementation = _ATTENTION_NAME
+    layers: Any  # transformers types the lists of layers as tensors or modules
     if isinstance(backbone, AlbertModel):
-        layers = [g.albert_layers[0].attention for g in backbone.encoder.albert_layer_groups]
-        pairs = [(attention, attention.dense) for attention in layers]
+        layers = backbone.encoder.albert_layer_groups
+        pairs = [(g.albert_layers[0].attention, g.albert_layers[0].attention.dense) for g in layers]
     else:
         assert isinstance(backbone, BertModel)
-        pairs = [(x.attention.self, x.attention.output.dense) for x in backbone.encoder.layer]
+        layers = backbone.encoder.layer
+        pairs = [(x.attention.self, x.attention.output.dense) for x in layers]
     n_heads = backbone.config.num_attention_heads
     sites = []
     for attention, dense in pairs:
@@ -269,6 +271,7 @@ def _attach_quantisers(model: ExitEncoder) -> list[ActivationQuantiser]:
             module.register_forward_hook(lambda _m, _i, output, q=quantiser: q(output))
             quantisers.append(quantiser)
     for head in model.exits:
+        assert isinstance(head, ExitHead)
         quantiser = ActivationQuantiser()
         head.classifier.register_forward_pre_hook(lambda _m, args, q=quantiser: (q(args[0]),))
         quantisers.append(quantiser)

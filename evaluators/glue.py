@@ -133,7 +133,8 @@ def _read_sst2(path: Path) -> Sentences:
         fields = line.split("\t")
         if len(fields) != 2 or fields[1] not in {"0", "1"}:
             raise GlueDataError(
-                f"{path}, line {number}: {line[:60]!r}, expected a sentence, a tab and label 0 or 1."
+                f"{path}, line {number}: {line[:60]!r}, expected a sentence, a tab and "
+                "label 0 or 1."
             )
         texts.append(fields[0].strip())
         labels.append(int(fields[1]))
@@ -154,7 +155,10 @@ def _lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise GlueDataError(f"{path}: not UTF-8 text ({error.reason}).") from error
+        number = error.object.count(b"\n", 0, error.start) + 1
+        raise GlueDataError(
+            f"{path}, line {number}: not UTF-8 text ({error.reason}); fetch the file again."
+        ) from error
     return text.removesuffix("\n").split("\n")
 
 
@@ -229,11 +233,12 @@ def training_texts(glue_dir: Path, held_out: Sequence[str]) -> list[str]:
         path = glue_dir / name
         if not path.is_file() and not name.startswith("SST-2"):
             continue
-        for number, line in enumerate(_lines(path)[1 if header else 0 :], start=1):
+        first = 1 if header else 0
+        for number, line in enumerate(_lines(path)[first:], start=first + 1):
             fields = line.split("\t")
             if len(fields) <= max(columns):
                 raise GlueDataError(
-                    f"{path}, row {number}: {len(fields)} columns, expected over {max(columns)}."
+                    f"{path}, line {number}: {len(fields)} columns, expected over {max(columns)}."
                 )
             found.update(dict.fromkeys(fields[c].strip() for c in columns))
     return [text for text in found if text and text not in seen]

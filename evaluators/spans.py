@@ -55,7 +55,9 @@ def allocate_spans(by_distance: NDArray[np.float64], budget_tokens: int) -> list
     if budget_tokens >= FULL_SPAN_TOKENS:
         return [FULL_SPAN_TOKENS] * n_heads
     seen = by_distance.any(axis=0)
-    longest = int(np.flatnonzero(seen)[-1]) + 1 if seen.any() else 0
+    if not seen.any():
+        return [0] * n_heads
+    longest = int(np.flatnonzero(seen)[-1]) + 1
     tails = np.zeros((n_heads, longest + 1))
     tails[:, :longest] = np.cumsum(by_distance[:, longest - 1 :: -1], axis=1)[:, ::-1]
     total = budget_tokens * n_heads

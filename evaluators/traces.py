@@ -1,4 +1,4 @@
-"""Exit traces: what one forward pass over the sentences leaves behind for one set of model knobs."""
+"""Exit traces: what one forward pass over the sentences leaves behind for one setting."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ TRACE_VERSION: Final = 1
 
 ENTROPY_STEP: Final = 0.01
 LUT_ROWS: Final = 100
+
+# What NumPy and zipfile raise on bad bytes; RuntimeError: a header that asks for a password or an
+# unknown kind of archive; TypeError, IndexError: arrays of another shape.
+_DAMAGE: Final = (
+    *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 class Split(IntEnum):
@@ -129,7 +136,8 @@ def load_trace(path: Path) -> ExitTrace:
         ValueError: the file is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: np.load itself leaves the file open when the archive is damaged.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return ExitTrace(
                 logits=stored["logits"],
                 tokens=stored["tokens"],
@@ -140,7 +148,7 @@ def load_trace(path: Path) -> ExitTrace:
                 encoder_density=float(stored["densities"][0]),
                 embedding_density=float(stored["densities"][1]),
             )
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise ValueError(
             f"{path}: damaged trace ({error}); delete the file, it will be measured again."
         ) from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -48,6 +47,7 @@ class Stage:
     Attributes:
         name: file name of its saved state.
         epochs: passes over the data.
+        max_steps: where the stage ends if that is sooner; None for no limit.
         learning_rate: peak.
         batch_size: sentences a step.
         warmup: share of the steps that warm up.
@@ -58,6 +58,7 @@ class Stage:
     name: str
     epochs: int
     learning_rate: float
+    max_steps: int | None = None
     batch_size: int = 64
     warmup: float = 0.08
     weight_decay: float = 0.01
@@ -70,7 +71,9 @@ MINILM_STAGE: Final = Stage(
     learning_rate=1e-4,
     exit_weights=(4, 3, 3, 4, 5, 6),
 )
-DISTIL_STAGE: Final = Stage(name="albert-hidden", epochs=1, learning_rate=2e-4, weight_decay=0.0)
+DISTIL_STAGE: Final = Stage(
+    name="albert-hidden", epochs=1, max_steps=1_000, learning_rate=2e-4, weight_decay=0.0
+)
 ALBERT_STAGE: Final = Stage(
     name="albert-mini",
     epochs=2,
@@ -131,7 +134,7 @@ def train_albert_mini(
     data = load_sst2(glue_dir)
     tokenizer = load_tokenizer(pretrained_folder())
     torch.manual_seed(seed)
-    pretrained = _pretrained_bert().eval()
+    pretrained = _pretrained_bert().eval()  # type: ignore[no-untyped-call]
     model = ExitEncoder(_student_of(pretrained), n_classes=2)
     started = time.monotonic()
 
@@ -140,7 +143,8 @@ def train_albert_mini(
     texts = [
         t for t in training_texts(glue_dir, tuple(held_out)) if len(t.split()) <= _DISTIL_WORDS
     ]
-    texts = [t for t in texts if t in sst2_train or not _inside_any(t, data.select.texts)]
+    selected = "\n".join(data.select.texts)
+    texts = [t for t in texts if t in sst2_train or t not in selected]
     rows = [row[:_DISTIL_TOKENS] for row in token_ids(tokenizer, texts)]
     say(f"distillation text: {len(rows)} sentences, {sum(map(len, rows))} tokens")
 
@@ -197,6 +201,8 @@ def run_stage(
     path = work / f"{stage.name}.safetensors"
     steps_per_epoch = math.ceil(len(lengths) / stage.batch_size)
     total = steps_per_epoch * stage.epochs
+    if stage.max_steps is not None:
+        total = min(total, stage.max_steps)
     optimiser = _adamw(model, stage)
     step = _restore(path, model, optimiser)
     if step:
@@ -309,8 +315,8 @@ def _student_of(teacher: BertModel) -> AlbertModel:
             "num_attention_heads": config.num_attention_heads,
             "intermediate_size": config.intermediate_size,
             "hidden_act": "gelu",
-            "hidden_dropout_prob": 0.05,
-            "attention_probs_dropout_prob": 0.05,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
             "max_position_embeddings": config.max_position_embeddings,
             "type_vocab_size": config.type_vocab_size,
             "layer_norm_eps": config.layer_norm_eps,
@@ -331,11 +337,11 @@ def _student_of(teacher: BertModel) -> AlbertModel:
         inputs = torch.cat([mine.eval()(sample).flatten(0, 1), ones], dim=1)
         targets = theirs.eval()(sample).flatten(0, 1)
         solution = torch.linalg.lstsq(inputs, targets).solution
-        projection = student.encoder.embedding_hidden_mapping_in
+        projection: Any = student.encoder.embedding_hidden_mapping_in
         projection.weight.copy_(solution[:-1].T)
         projection.bias.copy_(solution[-1])
-        source = teacher.encoder.layer[config.num_hidden_layers // 2]
-        layer = student.encoder.albert_layer_groups[0].albert_layers[0]
+        source: Any = teacher.encoder.layer[config.num_hidden_layers // 2]
+        layer: Any = student.encoder.albert_layer_groups[0].albert_layers[0]
         pairs = (
             (layer.attention.query, source.attention.self.query),
             (layer.attention.key, source.attention.self.key),
@@ -349,10 +355,6 @@ def _student_of(teacher: BertModel) -> AlbertModel:
         for target, origin in pairs:
             target.load_state_dict(origin.state_dict())
     return student
-
-
-def _inside_any(text: str, sentences: Sequence[str]) -> bool:
-    return any(text in sentence for sentence in sentences)
 
 
 def _hidden_mismatch(student: Sequence[Tensor], teacher: Sequence[Tensor], mask: Tensor) -> Tensor:
@@ -425,7 +427,7 @@ def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     save_file({k: v.clone() for k, v in tensors.items()}, temporary, metadata={"step": str(step)})
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:

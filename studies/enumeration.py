@@ -127,7 +127,10 @@ def inner_front(
     hardware = np.zeros(0, dtype=np.int64)
     exits = np.zeros(0, dtype=np.int64)
     values = np.zeros((0, len(objectives)))
-    scored = int((~fits).sum()) * len(inner.exits)
+    unfit = np.flatnonzero(~fits)
+    scored = len(unfit) * len(inner.exits)
+    if len(unfit) and (unfit_allowed := inner.allowed(model, unfit.tolist())) is not None:
+        scored = int(unfit_allowed.sum())
     feasible = 0
     for start in range(0, len(feasible_rows), block):
         rows = feasible_rows[start : start + block]

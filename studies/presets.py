@@ -27,7 +27,8 @@ def load_study(preset_or_file: str) -> StudySpec:
     path = Path(preset_or_file)
     if path.is_file():
         return read_spec(path)
+    names = preset_names()
     raise StudyFileError(
-        f"{preset_or_file!r} is neither a file nor a preset{nearest(preset_or_file, preset_names())}"
-        f": expected a study file, or one of {', '.join(preset_names())}."
+        f"{preset_or_file!r} is neither a file nor a preset: expected a study file, or one of "
+        f"{', '.join(names)}{nearest(preset_or_file, names) or '.'}"
     )

@@ -105,7 +105,7 @@ class RecordedTraces:
 
     def settings(self) -> list[TraceKey]:
         """Every recorded setting."""
-        return [tuple(key) for c in self.manifest.checkpoints.values() for key in c.settings]
+        return [key for c in self.manifest.checkpoints.values() for key in c.settings]
 
     def shape(self, checkpoint: str) -> EncoderShape:
         """Shape of a checkpoint's encoder.

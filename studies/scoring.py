@@ -112,7 +112,7 @@ class Scorer:
         values: dict[str, FloatArray] = {}
         for name in self.metrics:
             if name == "accuracy":
-                values[name] = np.broadcast_to(histogram.accuracy[None], shape)
+                values[name] = np.where(table.feasible[:, None], histogram.accuracy[None], np.nan)
             elif name == "energy_pj":
                 values[name] = mean_energy
             elif name == "latency_mean_ns":
@@ -129,7 +129,8 @@ class Scorer:
                     table.storage_bits[:, None].astype(np.float64), shape
                 )
             else:
-                values[name] = table.missed.astype(np.float64) @ shares.T
+                missed = table.missed.astype(np.float64) @ shares.T
+                values[name] = np.where(table.feasible[:, None], missed, np.nan)
         return Scores(values=values, feasible=table.feasible, table=table)
 
 

@@ -14,7 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PositiveInt,
+    Strict,
     ValidationError,
     field_validator,
     model_validator,
@@ -24,9 +24,10 @@ from search_space import (
     KNOBS,
     Dimension,
     IdleAccounting,
-    KnobValue,
     Scenario,
     SearchSpace,
+    design_point,
+    knob_value,
     linear_range,
     log_range,
     nearest,
@@ -36,6 +37,12 @@ from studies.metrics import METRICS
 
 _PADDED = re.compile(r"padded\((\d+)\)")
 _CONSTRAINT = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+.\deE]+)\s*")
+_MOST_VALUES: Final = 10_000
+"""Values of a range: more than anyone searches, and far from what memory holds."""
+
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
+"""Numbers as TOML writes them: no text and no true or false in their place."""
 
 
 class StudyFileError(ValueError):
@@ -53,14 +60,14 @@ class ScenarioTable(_Table):
     sequences: str = Field(
         default="actual", description="'actual' token counts, or 'padded(N)' to N tokens."
     )
-    deadline_ms: float = Field(gt=0, description="Answer every sentence within that time, ms.")
-    sentences_per_hour: float = Field(
+    deadline_ms: Number = Field(gt=0, description="Answer every sentence within that time, ms.")
+    sentences_per_hour: Number = Field(
         default=3600.0, gt=0, description="Load that average power assumes."
     )
     idle: Literal["none", "leakage"] = Field(
         default="none", description="What is charged between the answer and the deadline."
     )
-    temperature_k: float = Field(default=350.0, gt=0, description="Junction temperature, K.")
+    temperature_k: Number = Field(default=350.0, gt=0, description="Junction temperature, K.")
     envm_preset: Literal["optimistic", "conservative"] = Field(
         default="optimistic", description="Which set of eNVM constants."
     )
@@ -102,8 +109,8 @@ class Objective(_Table):
 
     metric: str = Field(description="Name of a metric.")
     axis: Literal["linear", "log10"] = Field(default="linear", description="Scale of the axis.")
-    ideal: float = Field(description="Value that counts as 0 on the normalised axis.")
-    reference: float = Field(description="Value that counts as 1; what is worse counts nothing.")
+    ideal: Number = Field(description="Value that counts as 0 on the normalised axis.")
+    reference: Number = Field(description="Value that counts as 1; what is worse counts nothing.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -145,8 +152,10 @@ class Constraint(_Table):
         Raises:
             ValueError: it says none.
         """
-        if not isinstance(text, str):
+        if isinstance(text, cls):
             return text
+        if not isinstance(text, str):
+            raise ValueError(f"{text!r} is not a constraint: expected text, 'metric <= number'")
         match = _CONSTRAINT.fullmatch(text)
         try:
             bound = float(match[3]) if match else None
@@ -175,19 +184,19 @@ class SearchTable(_Table):
     """How the space is searched."""
 
     strategy: Literal["joint", "nested"] = "nested"
-    trials: PositiveInt = Field(default=100, description="Trials of the study, repeats included.")
-    seed: int = Field(default=0, ge=0)
-    workers: PositiveInt = Field(default=2, description="Ray workers.")
+    trials: Whole = Field(default=100, gt=0, description="Trials of the study, repeats included.")
+    seed: Whole = Field(default=0, ge=0)
+    workers: Whole = Field(default=2, gt=0, description="Ray workers.")
     sampler: SamplerTable = SamplerTable()
 
 
 class Range(_Table):
     """Values from low to high: by step, or ``count`` values in equal ratios with ``log``."""
 
-    low: float
-    high: float
-    step: float | None = None
-    count: int | None = None
+    low: Number
+    high: Number
+    step: Number | None = None
+    count: Whole | None = None
     log: bool = False
 
     def values(self) -> tuple[float, ...]:
@@ -199,13 +208,20 @@ class Range(_Table):
         if self.log:
             if self.count is None or self.step is not None:
                 raise ValueError("a log range needs 'count' and no 'step'")
+            if self.count > _MOST_VALUES:
+                raise ValueError(f"a range of {self.count} values: expected at most {_MOST_VALUES}")
             return log_range(self.low, self.high, self.count)
         if self.step is None or self.count is not None:
             raise ValueError("a linear range needs 'step' and no 'count'")
+        if self.high - self.low > _MOST_VALUES * self.step > 0:
+            raise ValueError(
+                f"range from {self.low} to {self.high} by {self.step}: expected at most "
+                f"{_MOST_VALUES} values"
+            )
         return linear_range(self.low, self.high, self.step)
 
 
-KnobChoice = KnobValue | list[KnobValue] | Range
+KnobChoice = str | Whole | Number | list[str | Whole | Number] | Range
 
 
 class StudySpec(_Table):
@@ -267,7 +283,13 @@ class StudySpec(_Table):
             except ValueError as error:
                 raise ValueError(f"knob {name!r}: {error}") from error
             log = isinstance(choice, Range) and choice.log
-            dimensions.append(Dimension(name, tuple(values), log))
+            # Whole numbers stay whole in a range, and 0 of a real knob is 0.0.
+            typed = (v if isinstance(v, str) else knob_value(name, v) for v in values)
+            dimensions.append(Dimension(name, tuple(typed), log))
+        first = {dimension.name: dimension.values[0] for dimension in dimensions}
+        for dimension in dimensions:
+            for value in dimension.values:
+                design_point({**first, dimension.name: value})  # refuses what no design can have
         conditions = tuple(parse_condition(text, KNOBS) for text in self.conditions)
         return SearchSpace(tuple(dimensions), conditions)
 
@@ -339,24 +361,49 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "objectives": Objective,
     "search": SearchTable,
     "sampler": SamplerTable,
+    "space": Range,
 }
 
 
 def _first_problem(error: ValidationError) -> str:
     """One sentence on the first thing that is wrong."""
-    first = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    first = problems[0]
     location = [str(part) for part in first["loc"]]
+    if location[0:1] == ["space"] and len(location) > 2:
+        # A choice may be of several kinds; pydantic tells what is wrong with it as each of them.
+        of_range = [p for p in problems if p["loc"][:3] == ("space", location[1], "Range")]
+        if not of_range or not isinstance(first["input"], dict):
+            return (
+                f"knob {location[1]!r} has value {first['input']!r}: expected numbers or text, as "
+                "one value, a list of values, or a range with low, high and step."
+            )
+        first = of_range[0]
+        location = ["space", location[1], *(str(part) for part in first["loc"][3:])]
+    if location[:3] == ["search", "sampler", "options"]:
+        location = location[:4]
     where = ".".join(location) or "the study"
     if first["type"] == "extra_forbidden":
         tables: Iterable[str] = [part for part in location[:-1] if part in _TABLES]
         table = _TABLES[[*tables][-1] if tables else ""]
         return (
-            f"key '{where}' is not known{nearest(location[-1], table.model_fields)}: expected "
-            f"one of {', '.join(table.model_fields)}."
+            f"key '{where}' is not known: expected one of {', '.join(table.model_fields)}"
+            f"{_ended(nearest(location[-1], table.model_fields))}"
         )
     if first["type"] == "missing":
         return f"key '{where}' is missing; add it."
     message = first["msg"].removeprefix("Value error, ").removesuffix(".")
+    if first["type"] == "model_type":
+        message = "expected a table"
     if location == [] or first["type"] == "value_error":
-        return f"{where}: {message}." if location else f"{message}."
-    return f"'{where}' has value {first['input']!r}: {message[0].lower()}{message[1:]}."
+        return f"{where}: {_ended(message)}" if location else _ended(message)
+    hint = ""
+    if first["type"] == "literal_error":
+        hint = nearest(str(first["input"]), re.findall(r"'([^']*)'", message))
+    told = _ended(message[0].lower() + message[1:] + hint)
+    return f"'{where}' has value {first['input']!r}: {told}"
+
+
+def _ended(sentence: str) -> str:
+    """The sentence with its full stop, unless it asks."""
+    return sentence if sentence.endswith("?") else f"{sentence}."
