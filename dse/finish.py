@@ -18,7 +18,6 @@ from dse.evaluation import Evaluation
 from dse.search import Search, trial_rows
 from search_space import KNOBS, KnobValue, design_point
 from studies.enumeration import InnerSpace, flat_design
-from studies.metrics import METRICS
 from studies.records import Dominated, Front, FrontDesign, ObjectiveRecord
 from studies.scoring import design_details
 from studies.spec import StudySpec
@@ -162,7 +161,6 @@ def provenance_of(spec: StudySpec, recorded: dict[str, Any]) -> dict[str, Any]:
     return {
         "seed": spec.search.seed,
         "sampler": spec.search.sampler.name,
-        "metrics": {m.name: m.unit for m in METRICS.values()},
         "versions": {name: _version(name) for name in _PACKAGES},
         "commit": _commit(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",

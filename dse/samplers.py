@@ -41,6 +41,5 @@ def suggest(trial: optuna.Trial, dimension: Dimension) -> KnobValue:
     if len(values) == 1:
         return values[0]
     if any(isinstance(value, str) for value in values):
-        choice: KnobValue = trial.suggest_categorical(dimension.name, values)
-        return choice
+        return str(trial.suggest_categorical(dimension.name, values))
     return values[trial.suggest_int(f"{dimension.name}[index]", 0, len(values) - 1)]

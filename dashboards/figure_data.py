@@ -1,0 +1,361 @@
+"""What the figures show, as arrays: pure functions of a front record."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboards.ticks import Scale
+from dashboards.titles import (
+    FigureError,
+    knob_text,
+    knob_title,
+    measured_text,
+    metric,
+    with_unit,
+)
+from search_space import KnobValue
+from studies.records import Figure, Front, FrontDesign
+
+MAX_DESIGNS: Final = 2_000
+"""Designs that figures and the table show, at most; a larger front is shown in even steps."""
+
+MAX_LEVELS: Final = 10
+"""A number with at most that many different values is shown as steps, not as a smooth range."""
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric of the designs shown, in the unit that people read.
+
+    Attributes:
+        name: of the metric.
+        title: without unit.
+        unit: empty for none.
+        values: (n_designs,) array.
+        errors: (n_designs,) standard errors; NaN where there is none.
+        scale: of its axis; log10 only if the study says so and every value is positive.
+        is_objective: whether the study optimizes it.
+    """
+
+    name: str
+    title: str
+    unit: str
+    values: Floats
+    errors: Floats
+    scale: Scale
+    is_objective: bool
+
+    @property
+    def label(self) -> str:
+        """Title with unit."""
+        return with_unit(self.title, self.unit)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether any design has a standard error above 0."""
+        return bool(np.any(self.errors > 0))
+
+
+@dataclass(frozen=True, slots=True)
+class KnobColumn:
+    """One knob of the designs shown.
+
+    Attributes:
+        name: of the knob.
+        title: with unit.
+        levels: its different values in order: numbers by size, texts by the numbers in them.
+        codes: (n_designs,) index of each design's value among the levels.
+    """
+
+    name: str
+    title: str
+    levels: tuple[KnobValue, ...]
+    codes: Integers
+
+    @property
+    def is_number(self) -> bool:
+        """Whether all its values are numbers."""
+        return not any(isinstance(level, str) for level in self.levels)
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether it is shown as steps with a name each."""
+        return not self.is_number or len(self.levels) <= MAX_LEVELS
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The levels as people read them."""
+        return tuple(map(knob_text, self.levels))
+
+    def design_texts(self) -> list[str]:
+        """The value of each design as people read it."""
+        texts = self.texts
+        return [texts[code] for code in self.codes.tolist()]
+
+    @property
+    def values(self) -> Floats:
+        """(n_designs,) values of a number knob."""
+        return np.asarray(self.levels, dtype=np.float64)[self.codes]
+
+
+@dataclass(frozen=True, slots=True)
+class DominatedData:
+    """The sample of scored designs that are not on the front.
+
+    Attributes:
+        values: (n_sampled,) array for each metric that the record has, in people's units; NaN
+            where it is unknown.
+        n_sampled: designs in the sample.
+        of: designs that it was drawn from.
+    """
+
+    values: dict[str, Floats]
+    n_sampled: int
+    of: int
+
+    def column(self, name: str) -> Floats:
+        """(n_sampled,) values of a metric, all NaN if the record does not have it."""
+        return self.values.get(name, np.full(self.n_sampled, np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class FrontData:
+    """The designs shown, in the order of the front, column by column.
+
+    Attributes:
+        n_front: designs on the front, shown or not.
+        ids: (n_designs,) ids of those shown.
+        trials: (n_designs,) trial of each.
+        knobs: those that vary over the whole front.
+        constants: title and value of those that do not.
+        metrics: of the ``select`` split, objectives first.
+        report: accuracy on the ``report`` split.
+        dominated: what lies behind.
+    """
+
+    n_front: int
+    ids: Integers
+    trials: Integers
+    knobs: tuple[KnobColumn, ...]
+    constants: tuple[tuple[str, str], ...]
+    metrics: tuple[Column, ...]
+    report: Column
+    dominated: DominatedData
+
+    def metric(self, name: str) -> Column:
+        """The column of a metric.
+
+        Raises:
+            FigureError: the front does not have it.
+        """
+        for column in self.metrics:
+            if column.name == name:
+                return column
+        raise FigureError(
+            f"The designs of the front have no metric {name!r}: expected it beside "
+            f"{', '.join(column.name for column in self.metrics) or 'no metric at all'}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """How much of an accuracy that designs were chosen by is left on sentences they were not.
+
+    Attributes:
+        mean_drop: select minus report, mean over the designs, points.
+        slope: points on report that one point on select is worth among these designs (least
+            squares); NaN for fewer than three designs or equal accuracies.
+        n_within: designs whose drop is within two standard errors of the difference, the two
+            splits taken as independent.
+        n_with_errors: designs with a standard error on both splits.
+    """
+
+    mean_drop: float
+    slope: float
+    n_within: int
+    n_with_errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryData:
+    """State of the search, at the trials after which it changed (and the first and last).
+
+    All arrays have shape (n_points,).
+    """
+
+    trials: Integers
+    designs_scored: Integers
+    front_sizes: Integers
+    hypervolumes: Floats
+
+
+def evenly_spaced(n: int, most: int) -> Integers:
+    """At most ``most`` of the indices 0 … n - 1 in even steps, first and last among them."""
+    if n <= most:
+        return np.arange(n)
+    return np.round(np.linspace(0, n - 1, most)).astype(np.intp)
+
+
+def natural_key(text: str) -> tuple[tuple[int, float, str], ...]:
+    """Sorts texts by the numbers in them.
+
+    >>> sorted(["fp32", "fp8", "adaptivfloat<10,3>", "adaptivfloat<8,3>"], key=natural_key)
+    ['adaptivfloat<8,3>', 'adaptivfloat<10,3>', 'fp8', 'fp32']
+    """
+    return tuple(
+        (0, float(part), "") if part.isdigit() and part.isascii() else (1, 0.0, part)
+        for part in re.split(r"([0-9]+)", text)
+        if part
+    )
+
+
+def front_data(front: Front, most: int = MAX_DESIGNS) -> FrontData:
+    """Columns of the designs of a front, at most ``most`` of them in even steps.
+
+    Raises:
+        FigureError: designs differ in the knobs or metrics that they name, or a metric is unknown.
+    """
+    shown = evenly_spaced(len(front.designs), most)
+    designs = [front.designs[i] for i in shown]
+    _check_alike(front)
+    first = front.designs[0] if front.designs else None
+    knobs = [_knob_column(name, front.designs, shown) for name in (first.knobs if first else ())]
+    objectives = {objective.metric: objective for objective in front.objectives}
+    names = list(first.metrics) if first else list(objectives)
+    names.sort(key=lambda name: name not in objectives)
+    return FrontData(
+        n_front=len(front.designs),
+        ids=np.array([design.id for design in designs], dtype=np.intp),
+        trials=np.array([design.trial for design in designs], dtype=np.intp),
+        knobs=tuple(knob for knob in knobs if len(knob.levels) > 1),
+        constants=tuple((k.title, k.texts[0]) for k in knobs if len(k.levels) == 1),
+        metrics=tuple(
+            _column(
+                name,
+                [design.metrics[name] for design in designs],
+                scale=objectives[name].axis if name in objectives else "linear",
+                is_objective=name in objectives,
+            )
+            for name in names
+        ),
+        report=_column("accuracy", [design.report_accuracy for design in designs], "linear", False),
+        dominated=_dominated_data(front),
+    )
+
+
+def survival(data: FrontData) -> Survival:
+    """How much of the ``select`` accuracy is left on the ``report`` split."""
+    select = data.metric("accuracy")
+    drop = select.values - data.report.values
+    error = np.hypot(select.errors, data.report.errors)
+    centred = select.values - select.values.mean()
+    spread = float(centred @ centred)
+    has_slope = len(drop) >= 3 and spread > 1e-9
+    return Survival(
+        mean_drop=float(drop.mean()),
+        slope=float(centred @ data.report.values) / spread if has_slope else math.nan,
+        n_within=int(np.count_nonzero(np.abs(drop) <= 2 * error)),
+        n_with_errors=int(np.count_nonzero(np.isfinite(error))),
+    )
+
+
+def history_data(front: Front) -> HistoryData:
+    """The history without the points that repeat the state before and after them."""
+    rows = np.array([[p.trial, p.designs_scored, p.front_size] for p in front.history], np.intp)
+    rows = rows.reshape(-1, 3)
+    hypervolumes = np.array([p.hypervolume for p in front.history], dtype=np.float64)
+    state = np.column_stack([rows[:, 2], hypervolumes])
+    changed = np.any(state[1:] != state[:-1], axis=1)
+    keep = np.ones(len(rows), dtype=bool)
+    keep[1:-1] = changed[:-1]
+    rows, hypervolumes = rows[keep], hypervolumes[keep]
+    return HistoryData(rows[:, 0], rows[:, 1], rows[:, 2], hypervolumes)
+
+
+def hover_texts(data: FrontData) -> list[list[tuple[str, str]]]:
+    """Title and text of everything known of each design shown, metrics first."""
+    columns = [
+        *((c.label, _measured_texts(c)) for c in data.metrics),
+        (f"Accuracy on report ({data.report.unit})", _measured_texts(data.report)),
+        *((knob.title, knob.design_texts()) for knob in data.knobs),
+    ]
+    return [[(title, texts[i]) for title, texts in columns] for i in range(len(data.ids))]
+
+
+def _measured_texts(column: Column) -> list[str]:
+    return list(map(measured_text, column.values.tolist(), column.errors.tolist()))
+
+
+def _check_alike(front: Front) -> None:
+    """Require that all designs name the same knobs and metrics."""
+    for design in front.designs:
+        first = front.designs[0]
+        for what, own, expected in (
+            ("knobs", design.knobs.keys(), first.knobs.keys()),
+            ("metrics", design.metrics.keys(), first.metrics.keys()),
+        ):
+            if own != expected:
+                raise FigureError(
+                    f"Design {design.id} has other {what} than design {first.id} "
+                    f"({', '.join(sorted(own ^ expected))}): expected the same for every design "
+                    "of a front."
+                )
+
+
+def _column(name: str, figures: Sequence[Figure], scale: Scale, is_objective: bool) -> Column:
+    about = metric(name)
+    values = np.array([figure.value for figure in figures], dtype=np.float64) * about.scale
+    errors = np.array([np.nan if f.se is None else f.se for f in figures], dtype=np.float64)
+    is_log = scale == "log10" and bool(np.all(values > 0))
+    return Column(
+        name=name,
+        title=about.title,
+        unit=about.unit,
+        values=values,
+        errors=errors * about.scale,
+        scale="log10" if is_log else "linear",
+        is_objective=is_objective,
+    )
+
+
+def _knob_column(name: str, designs: Sequence[FrontDesign], shown: Integers) -> KnobColumn:
+    values = [design.knobs[name] for design in designs]
+    distinct = set(values)
+    if any(isinstance(value, str) for value in distinct):
+        levels = sorted(distinct, key=lambda value: natural_key(knob_text(value)))
+    else:
+        levels = sorted(distinct)
+    index = {level: code for code, level in enumerate(levels)}
+    codes = np.array([index[values[i]] for i in shown], dtype=np.intp)
+    return KnobColumn(name, knob_title(name), tuple(levels), codes)
+
+
+def _dominated_data(front: Front) -> DominatedData:
+    record = front.dominated
+    for i, row in enumerate(record.rows):
+        if len(row) != len(record.columns):
+            values_text = "1 value" if len(row) == 1 else f"{len(row)} values"
+            raise FigureError(
+                f"Dominated design {i} has {values_text}: expected {len(record.columns)}, one for "
+                "each column that the record names."
+            )
+    wanted = {o.metric for o in front.objectives}
+    for design in front.designs[:1]:
+        wanted |= design.metrics.keys()
+    values = {}
+    for name in wanted.intersection(record.columns):
+        i = record.columns.index(name)
+        cells = [row[i] for row in record.rows]
+        numbers = [float(cell) if isinstance(cell, int | float) else np.nan for cell in cells]
+        values[name] = np.array(numbers, dtype=np.float64) * metric(name).scale
+    return DominatedData(values, len(record.rows), record.of)

@@ -1,0 +1,65 @@
+"""The table of the front's designs as HTML."""
+
+from __future__ import annotations
+
+import html
+
+from dashboards.figure_data import Column, FrontData, KnobColumn
+from dashboards.titles import measured_text, with_unit
+
+
+def table_html(data: FrontData) -> str:
+    """A table that sorts by a click on a header: id, metrics with errors, knobs that vary.
+
+    Number cells carry their value in ``data-v``, so that sorting does not see how it is rounded.
+    """
+    report = f"Accuracy, report split ({data.report.unit})"
+    columns: list[tuple[str, list[str], list[float] | None]] = [
+        ("Design", [f"#{i}" for i in data.ids], data.ids.tolist()),
+        *((_metric_title(column), *_metric_cells(column)) for column in data.metrics),
+        *((knob.title, *_knob_cells(knob)) for knob in data.knobs),
+        ("Trial", [str(trial) for trial in data.trials], data.trials.tolist()),
+    ]
+    position = next((i for i, c in enumerate(data.metrics, 2) if c.name == "accuracy"), 1)
+    columns.insert(position, (report, *_metric_cells(data.report)))
+    heads = "".join(
+        f'<th scope="col"{_number_class(values)}><button type="button">{html.escape(title)}'
+        "</button></th>"
+        for title, _, values in columns
+    )
+    cells = [
+        [f"<td>{html.escape(text)}</td>" for text in texts]
+        if values is None
+        else [
+            f'<td class="n" data-v="{value:.8g}">{html.escape(text)}</td>'
+            for text, value in zip(texts, values, strict=True)
+        ]
+        for _, texts, values in columns
+    ]
+    rows = (
+        f'<tr data-id="{design_id}">{"".join(row)}</tr>'
+        for design_id, row in zip(data.ids, zip(*cells, strict=True), strict=True)
+    )
+    return (
+        '<div class="scroll" tabindex="0"><table id="table"><thead><tr>'
+        f"{heads}</tr></thead><tbody>\n" + "\n".join(rows) + "\n</tbody></table></div>"
+    )
+
+
+def _metric_title(column: Column) -> str:
+    if column.name == "accuracy":
+        return with_unit("Accuracy, select split", column.unit)
+    return column.label
+
+
+def _metric_cells(column: Column) -> tuple[list[str], list[float]]:
+    values, errors = column.values.tolist(), column.errors.tolist()
+    return list(map(measured_text, values, errors)), values
+
+
+def _knob_cells(knob: KnobColumn) -> tuple[list[str], list[float] | None]:
+    return knob.design_texts(), knob.values.tolist() if knob.is_number else None
+
+
+def _number_class(values: list[float] | None) -> str:
+    return "" if values is None else ' class="n"'

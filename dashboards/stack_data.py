@@ -1,0 +1,96 @@
+"""What stacked bars show: parts of a cost, exit layers, voltages; pure functions of a record."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dashboards.figure_data import Floats, evenly_spaced
+from dashboards.titles import metric
+from studies.records import Front, FrontDesign
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Parts of a whole for some designs.
+
+    Attributes:
+        labels: one for each design.
+        parts: names of the parts.
+        values: (n_parts, n_designs) array; NaN where a design does not have the part.
+        n_front: designs on the front.
+    """
+
+    labels: tuple[str, ...]
+    parts: tuple[str, ...]
+    values: Floats
+    n_front: int
+
+
+def breakdown_stack(front: Front, field: str, unit_metric: str, most: int = 40) -> Stack:
+    """Parts of one cost for evenly spaced designs, the largest part first.
+
+    Args:
+        front: record.
+        field: of `Breakdown`, for example ``energy_pj``.
+        unit_metric: metric whose unit the values are given in.
+        most: designs shown.
+    """
+    designs = [front.designs[i] for i in evenly_spaced(len(front.designs), most)]
+    costs = [getattr(design.breakdown, field) for design in designs]
+    stack = _stack(designs, costs, metric(unit_metric).scale, len(front.designs), absent=0.0)
+    # Part of the mean design's total, so that a few large designs do not decide the order.
+    totals = stack.values.sum(axis=0)
+    shares = stack.values / np.where(totals > 0, totals, 1.0)
+    order = np.argsort(-shares.sum(axis=1), kind="stable")
+    return Stack(
+        stack.labels, tuple(stack.parts[i] for i in order), stack.values[order], stack.n_front
+    )
+
+
+def exit_stack(front: Front, most: int = 40) -> Stack:
+    """Share of sentences, in percent, that leaves after each layer; NaN above the last layer."""
+    designs = [front.designs[i] for i in evenly_spaced(len(front.designs), most)]
+    shares = [
+        {f"layer {layer}": share for layer, share in enumerate(d.exit_layer_shares, start=1)}
+        for d in designs
+    ]
+    return _stack(designs, shares, 100.0, len(front.designs), absent=np.nan, in_order=True)
+
+
+def voltage_stack(front: Front, most: int = 40) -> Stack:
+    """Share of sentences, in percent, whose later layers run at each voltage, lowest first."""
+    designs = [front.designs[i] for i in evenly_spaced(len(front.designs), most)]
+    shares = [design.voltage_shares for design in designs]
+    return _stack(designs, shares, 100.0, len(front.designs), absent=0.0, in_order=True)
+
+
+def _stack(
+    designs: Sequence[FrontDesign],
+    shares: Sequence[dict[str, float]],
+    scale: float,
+    n_front: int,
+    *,
+    absent: float,
+    in_order: bool = False,
+) -> Stack:
+    parts = list(dict.fromkeys(part for share in shares for part in share))
+    if in_order:
+        parts.sort(key=_number_in)
+    values = [[share.get(part, absent) for share in shares] for part in parts]
+    return Stack(
+        labels=tuple(f"#{design.id}" for design in designs),
+        parts=tuple(parts),
+        values=np.array(values, dtype=np.float64).reshape(len(parts), len(designs)) * scale,
+        n_front=n_front,
+    )
+
+
+def _number_in(part: str) -> float:
+    """The number that a part's name holds: a layer or a voltage."""
+    found = re.search(r"[0-9]*\.?[0-9]+", part)
+    return float(found[0]) if found else math.inf
