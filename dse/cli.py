@@ -24,6 +24,7 @@ from studies.records import Front, read_front
 
 RUNS: Final = Path("runs")
 ROWS_SHOWN: Final = 15
+INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="dse",
@@ -97,7 +98,7 @@ def resume(
 
 
 def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_json: bool) -> None:
-    from dashboards import write_report
+    from dashboards import write_front_svg, write_report
     from dse.driver import DriverOptions, drive
 
     options = DriverOptions(
@@ -107,7 +108,12 @@ def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_
         recorded=settings["traces"],
         address=address,
     )
-    front = drive(folder, options, write_report)
+
+    def write_pictures(front: Front) -> None:
+        write_report(front, folder.report)
+        write_front_svg(front, folder.picture)
+
+    front = drive(folder, options, write_pictures)
     if as_json:
         _print_json(
             {
@@ -207,7 +213,7 @@ def show(run_dir: Run, as_json: Json = False) -> None:
 @app.command()
 def pareto(
     run_dir: Run,
-    rows: Annotated[int, typer.Option(help="Rows of the printed table; 0 for all.")] = 40,
+    rows: Annotated[int, typer.Option(min=0, help="Rows of the printed table; 0 for all.")] = 40,
     as_json: Json = False,
 ) -> None:
     """Print the front: every design with its knobs, objectives and report accuracy."""
@@ -365,9 +371,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     try:
         result = app(args=words, prog_name="dse", standalone_mode=False)
-    except KeyboardInterrupt:
-        print("Interrupted; what was finished is kept: 'dse resume' goes on.", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -389,6 +392,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         print(f"dse: {error}", file=sys.stderr)
         return code
+    if result == INTERRUPTED:  # typer's own for KeyboardInterrupt
+        print("Interrupted; what was finished is kept: 'dse resume' goes on.", file=sys.stderr)
     return result if isinstance(result, int) else 0
 
 

@@ -42,10 +42,8 @@ class DriverOptions:
     address: str | None = None
 
 
-def drive(
-    run: RunFolder, options: DriverOptions, write_report: Callable[[Front, Path], None]
-) -> Front:
-    """Run a study to the end of its budget and write its records; its front.
+def drive(run: RunFolder, options: DriverOptions, write_pictures: Callable[[Front], None]) -> Front:
+    """Run a study to the end of its budget and write its records and pictures; its front.
 
     Whatever ends it, the trials told so far are in the storage and in ``trials.parquet``.
 
@@ -73,7 +71,7 @@ def drive(
         provenance = provenance_of(spec, _origin(spec, options))
         front = front_of(search, evaluation, spec, provenance)
         write_front(run.front, front)
-        write_report(front, run.report)
+        write_pictures(front)
     if not front.designs:
         reasons = [t.outcome.reason for t in search.told if t.outcome.reason]
         commonest = max(set(reasons), key=reasons.count, default="no trial was made")

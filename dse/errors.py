@@ -27,6 +27,12 @@ class UsageError(DseError):
     exit_code = 2
 
 
+class SelectionError(DseError):
+    """A selection names no design of the front."""
+
+    exit_code = 3
+
+
 class RunFolderError(DseError):
     """A run folder is missing, damaged, in use, or already there."""
 

@@ -20,7 +20,7 @@ from studies.enumeration import InnerSpace, inner_front, within
 from studies.fronts import hypervolume
 from studies.recorded import RecordedTraces
 from studies.scoring import Scorer, Setting, score_one, setting_of
-from studies.spec import StudySpec
+from studies.spec import StudyFileError, StudySpec
 
 Flat = Mapping[str, KnobValue]
 
@@ -111,8 +111,14 @@ class Evaluation:
         knobs = model_knobs(flat)
         key = (*knobs.trace_key(), knobs.embedding_storage, knobs.encoder_storage)
         if key not in self._settings:
-            shape = self._source.shape(knobs.checkpoint)
-            self._settings[key] = setting_of(knobs, self._source.trace(knobs), shape)
+            shape, trace = self._source.shape(knobs.checkpoint), self._source.trace(knobs)
+            padded, longest = self._scorer.scenario.padded_tokens, int(trace.tokens.max())
+            if padded is not None and not longest <= padded <= shape.positions:
+                raise StudyFileError(
+                    f"scenario.sequences 'padded({padded})': expected {longest} (the longest "
+                    f"sentence) to {shape.positions} tokens (the positions of {knobs.checkpoint})."
+                )
+            self._settings[key] = setting_of(knobs, trace, shape)
         return self._settings[key]
 
     def evaluate_setting(self, flat: Flat) -> Outcome:

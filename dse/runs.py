@@ -16,6 +16,8 @@ from studies.spec import StudySpec, read_spec
 
 _SPEC: Final = "spec.json"
 _SETTINGS: Final = "run.json"
+SETTINGS: Final = ("storage", "study_name", "data", "traces")
+"""What `RunFolder.settings` holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def picture(self) -> Path:
+        """``front.svg``."""
+        return self.path / "front.svg"
+
+    @property
     def cache(self) -> Path:
         """Finished live traces."""
         return self.path / "traces"
@@ -74,10 +81,12 @@ class RunFolder:
         """
         path = self.path / _SETTINGS
         try:
-            settings: dict[str, Any] = json.loads(path.read_text())
+            settings: Any = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise RunFolderError(f"{path}: cannot be read ({error}).") from error
-        return settings
+        if not isinstance(settings, dict) or not set(SETTINGS) <= settings.keys():
+            raise RunFolderError(f"{path}: expected a table of {', '.join(SETTINGS)}.")
+        return dict(settings)
 
     @classmethod
     def create(cls, path: Path, spec: StudySpec, settings: dict[str, Any]) -> RunFolder:

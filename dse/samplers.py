@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Final
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from search_space import Dimension, KnobValue
@@ -26,7 +28,9 @@ def make_sampler(table: SamplerTable, seed: int) -> BaseSampler:
     """
     kind = _CLASSES[table.name]
     try:
-        return kind(seed=seed, **table.options)  # type: ignore[call-arg]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return kind(seed=seed, **table.options)  # type: ignore[call-arg]
     except (TypeError, ValueError) as error:
         raise StudyFileError(f"search.sampler.options for {table.name!r}: {error}.") from error
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -75,7 +77,9 @@ class Search:
             load_if_exists=True,
         )
         if self._study.metric_names is None:
-            self._study.set_metric_names(list(self._strategy.metric_names))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                self._study.set_metric_names(list(self._strategy.metric_names))
         self.requeued = reap(self._study)
         self.archive = Archive(spec.objectives)
         self.told: list[Told] = []

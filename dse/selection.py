@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any, Final
 
-from dse.errors import EmptyFrontError, UsageError
+from dse.errors import EmptyFrontError, SelectionError
 from search_space import KNOBS, nearest, parse_condition
 from studies.metrics import METRICS
 from studies.records import Front, FrontDesign, RecordError
@@ -36,7 +36,7 @@ def select(front: Front, text: str) -> tuple[FrontDesign, str]:
             as ``min energy where accuracy>=0.85``.
 
     Raises:
-        UsageError: the text is none of these, or no design meets it.
+        SelectionError: the text is none of these, or no design meets it.
         EmptyFrontError: the front is empty.
     """
     if not front.designs:
@@ -50,19 +50,19 @@ def select(front: Front, text: str) -> tuple[FrontDesign, str]:
         try:
             return front.design(int(text[3:])), text
         except (ValueError, RecordError) as error:
-            raise UsageError(
+            raise SelectionError(
                 f"--select {text!r}: expected id=0 to id={len(front.designs) - 1}."
             ) from error
     query = _QUERY.fullmatch(text)
     if query is None:
-        raise UsageError(
+        raise SelectionError(
             f"--select {text!r} is not known{nearest(text, SELECTIONS)}: expected one of "
             f"{', '.join(SELECTIONS)} or 'min energy where accuracy>=0.85'."
         )
     metric = _SHORT.get(query[2], query[2])
     if metric not in METRICS:
         known = [*_SHORT, *METRICS]
-        raise UsageError(
+        raise SelectionError(
             f"--select {text!r} names no metric{nearest(query[2], known)}: expected one of "
             f"{', '.join(known)}."
         )
@@ -71,7 +71,9 @@ def select(front: Front, text: str) -> tuple[FrontDesign, str]:
         condition = parse_condition(query[3], (*KNOBS, *METRICS, *_SHORT, "id"))
         designs = [d for d in designs if condition(_names(d))]
     if not designs:
-        raise UsageError(f"--select {text!r}: no design of the front meets it; relax the bound.")
+        raise SelectionError(
+            f"--select {text!r}: no design of the front meets it; relax the bound."
+        )
     return _best(designs, query[1], metric), text
 
 

@@ -30,7 +30,8 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         try:
             return RDBStorage(url)
         except Exception as error:  # SQLAlchemy and drivers raise many kinds
-            raise UsageError(f"--storage {url!r} cannot be opened ({error}).") from error
+            first = str(error).splitlines()[0]
+            raise UsageError(f"--storage {url!r} cannot be opened ({first}).") from error
     return JournalStorage(GroupCommitJournal(journal))
 
 

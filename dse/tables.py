@@ -37,7 +37,7 @@ def spread(count: int, shown: int) -> list[int]:
     """
     if count <= shown:
         return list(range(count))
-    return [round(i * (count - 1) / (shown - 1)) for i in range(shown)]
+    return [round(i * (count - 1) / max(shown - 1, 1)) for i in range(shown)]
 
 
 def front_table(front: Front, designs: Sequence[FrontDesign]) -> Table:

@@ -238,7 +238,7 @@ def prune_by_magnitude(weights: Tensor, sparsity: float) -> Tensor:
 
 def _attach_sites(model: ExitEncoder) -> list[AttentionSite]:
     """Put an `AttentionSite` on every attention module; those of distinct weights, in order."""
-    backbone = model.backbone
+    backbone: Any = model.backbone
     backbone.config._attn_implementation = _ATTENTION_NAME
     layers: Any  # transformers types the lists of layers as tensors or modules
     if isinstance(backbone, AlbertModel):

@@ -108,14 +108,22 @@ def backbone_from_config(config: Mapping[str, Any]) -> PreTrainedModel:
     """An untrained encoder of the family that ``model_type`` names (``albert`` or ``bert``).
 
     Raises:
-        CheckpointError: the family is not one of these.
+        CheckpointError: the family is not one of these, or its sizes make no encoder.
     """
     allowed = {key: value for key, value in config.items() if key in _CONFIG_KEYS}
     family = allowed.pop("model_type", None)
-    if family == "albert":
-        return AlbertModel(AlbertConfig(**allowed), add_pooling_layer=False)
-    if family == "bert":
-        return BertModel(BertConfig(**allowed), add_pooling_layer=False)
+    if allowed.get("inner_group_num", 1) != 1:
+        raise CheckpointError(
+            f"inner_group_num {allowed['inner_group_num']!r} in config.json: expected 1."
+        )
+    try:
+        if family == "albert":
+            return AlbertModel(AlbertConfig(**allowed), add_pooling_layer=False)
+        if family == "bert":
+            return BertModel(BertConfig(**allowed), add_pooling_layer=False)
+    except Exception as error:  # of many kinds, bare assertions and divisions by 0 among them
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise CheckpointError(f"The sizes in config.json make no encoder ({reason}).") from error
     raise CheckpointError(f"Model family {family!r} in config.json: expected 'albert' or 'bert'.")
 
 
@@ -192,7 +200,7 @@ def unpack_tensors(path: Path) -> dict[str, Tensor]:
                 else handle.get_tensor(name).float()
                 for name in handle.keys()  # noqa: SIM118 - not a dict
             }
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, LookupError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: not a packed weight file ({error}).") from error
 
 
@@ -234,6 +242,8 @@ def load_checkpoint(folder: Path) -> ExitEncoder:
         config = json.loads(config_path.read_text())
     except ValueError as error:
         raise CheckpointError(f"{config_path}: not JSON ({error}).") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{config_path}: {type(config).__name__}, expected an object.")
     tensors = unpack_tensors(folder / _EMBEDDING_FILE) | unpack_tensors(folder / _ENCODER_FILE)
     classes = tensors.get("exits.0.classifier.bias")
     if classes is None:
@@ -242,7 +252,8 @@ def load_checkpoint(folder: Path) -> ExitEncoder:
     try:
         missing, unexpected = model.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
-        raise CheckpointError(f"{folder}: weights do not fit config.json ({error}).") from error
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"{folder}: weights do not fit config.json ({reason}).") from error
     buffers = {
         name for name, tensor in model.state_dict().items() if not tensor.is_floating_point()
     }

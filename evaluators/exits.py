@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.traces import ENTROPY_STEP, ExitTrace, Split, entropies
+from evaluators.traces import ENTROPY_STEP, ExitTrace, Split
 from search_space import ExitKnobs, ExitPolicy
 
 IntArray = NDArray[np.int64]
@@ -97,7 +97,7 @@ def exit_layers(trace: ExitTrace, knobs: Sequence[ExitKnobs]) -> tuple[IntArray,
 
     The answer does not depend on how sentences are batched or settings are ordered.
     """
-    entropy = entropies(trace.logits)
+    entropy = trace.entropy
     n_settings, n_sentences = len(knobs), len(entropy)
     predicted = np.full((n_settings, n_sentences), trace.n_exits, dtype=np.int64)
     actual = predicted.copy()

@@ -28,6 +28,8 @@ def predicted_entropy_table(entropy: NDArray[np.float64]) -> NDArray[np.float16]
         entropy: (n_sentences, n_exits) entropies of training sentences, nats.
     """
     n_outputs = entropy.shape[1] - 2
+    if n_outputs == 0:  # two exits: nothing between the first and the last
+        return np.zeros((LUT_ROWS, 0), dtype=np.float16)
     state = torch.random.get_rng_state()
     torch.manual_seed(0)
     layers: list[nn.Module] = [nn.Linear(1, _HIDDEN), nn.ReLU()]

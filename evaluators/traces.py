@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,7 @@ class Split(IntEnum):
     REPORT = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ExitTrace:
     """Logits of every exit for every sentence, in half precision by definition.
 
@@ -82,8 +83,20 @@ class ExitTrace:
         """Exits of the encoder, one after each layer."""
         return int(self.logits.shape[1])
 
+    @cached_property
+    def entropy(self) -> NDArray[np.float64]:
+        """Entropy (n_sentences, n_exits) of every exit, nats."""
+        return entropies(self.logits)
+
     def of(self, split: Split) -> ExitTrace:
         """The part of the trace that belongs to one split."""
+        return self._parts[split]
+
+    @cached_property
+    def _parts(self) -> dict[Split, ExitTrace]:
+        return {split: self._part(split) for split in Split}
+
+    def _part(self, split: Split) -> ExitTrace:
         keep = self.splits == split
         return ExitTrace(
             logits=self.logits[keep],

@@ -64,6 +64,11 @@ class Stage:
     weight_decay: float = 0.01
     exit_weights: tuple[float, ...] = ()
 
+    def steps(self, sentences: int) -> int:
+        """Optimisation steps over that many sentences."""
+        steps = math.ceil(sentences / self.batch_size) * self.epochs
+        return steps if self.max_steps is None else min(steps, self.max_steps)
+
 
 MINILM_STAGE: Final = Stage(
     name="minilm-exits",
@@ -115,9 +120,9 @@ def train_minilm_exits(glue_dir: Path, out: Path, work: Path, seed: int, say: Pr
         logits = model(*pad_batch([rows[i] for i in batch]))
         return _exit_loss(logits, labels[list(batch)], weights, logits[:, -1].detach(), 1.0)
 
-    started = time.monotonic()
     run_stage(MINILM_STAGE, model, loss, [len(row) for row in rows], work, seed, say)
-    _finish(model, out, tokenizer, adaptivfloat(8, 3), data, MINILM_STAGE, seed, started, say)
+    stages = [(MINILM_STAGE, len(rows))]
+    _finish(model, out, tokenizer, adaptivfloat(8, 3), data, stages, seed, say)
 
 
 def train_albert_mini(
@@ -136,7 +141,6 @@ def train_albert_mini(
     torch.manual_seed(seed)
     pretrained = _pretrained_bert().eval()  # type: ignore[no-untyped-call]
     model = ExitEncoder(_student_of(pretrained), n_classes=2)
-    started = time.monotonic()
 
     held_out = set(data.select.texts) | set(data.report.texts)
     sst2_train = set(data.train.texts)
@@ -175,7 +179,8 @@ def train_albert_mini(
         return _exit_loss(logits, labels[list(batch)], weights, target_logits, 2.0) + matched
 
     run_stage(ALBERT_STAGE, model, task_loss, [len(row) for row in task_rows], work, seed, say)
-    _finish(model, out, tokenizer, FP16, data, ALBERT_STAGE, seed, started, say)
+    stages = [(DISTIL_STAGE, len(rows)), (ALBERT_STAGE, len(task_rows))]
+    _finish(model, out, tokenizer, FP16, data, stages, seed, say)
 
 
 def run_stage(
@@ -200,9 +205,7 @@ def run_stage(
     """
     path = work / f"{stage.name}.safetensors"
     steps_per_epoch = math.ceil(len(lengths) / stage.batch_size)
-    total = steps_per_epoch * stage.epochs
-    if stage.max_steps is not None:
-        total = min(total, stage.max_steps)
+    total = stage.steps(len(lengths))
     optimiser = _adamw(model, stage)
     step = _restore(path, model, optimiser)
     if step:
@@ -254,11 +257,22 @@ def _finish(
     tokenizer: Tokenizer,
     number_format: NumberFormat,
     data: TaskData,
-    stage: Stage,
+    stages: Sequence[tuple[Stage, int]],
     seed: int,
-    started: float,
     say: Progress,
 ) -> None:
+    """Write the checkpoint with its card, which also scores the weights as they were stored.
+
+    Args:
+        model: the trained encoder.
+        out: checkpoint folder.
+        tokenizer: its tokenizer.
+        number_format: how matrices are stored.
+        data: the task.
+        stages: how it was trained: each stage with its number of sentences.
+        seed: of all stages.
+        say: receives the accuracies.
+    """
     model.eval()
     card: dict[str, Any] = {
         "task": "SST-2",
@@ -266,8 +280,10 @@ def _finish(
         "data_sha256": data.content_hash(),
         "stored_as": str(number_format),
         "seed": seed,
-        "stage": asdict(stage),
-        "minutes_this_run": round((time.monotonic() - started) / 60, 1),
+        "stages": [
+            {**asdict(stage), "sentences": sentences, "steps": stage.steps(sentences)}
+            for stage, sentences in stages
+        ],
         "torch": torch.__version__,
         "accuracy_fp32": {
             "select": exit_accuracies(model, tokenizer, data.select),
@@ -341,7 +357,8 @@ def _student_of(teacher: BertModel) -> AlbertModel:
         projection.weight.copy_(solution[:-1].T)
         projection.bias.copy_(solution[-1])
         source: Any = teacher.encoder.layer[config.num_hidden_layers // 2]
-        layer: Any = student.encoder.albert_layer_groups[0].albert_layers[0]
+        groups: Any = student.encoder.albert_layer_groups
+        layer = groups[0].albert_layers[0]
         pairs = (
             (layer.attention.query, source.attention.self.query),
             (layer.attention.key, source.attention.self.key),

@@ -46,3 +46,13 @@ def glue_dir() -> Path:
 def reference_dir() -> Path:
     """The folder of published reference results (``DSE_REFERENCE_DIR``)."""
     return _data_folder("DSE_REFERENCE_DIR", REPOSITORY.parent / "shared" / "reference", os.environ)
+
+
+@pytest.fixture(scope="session")
+def small_traces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of recorded traces, made up, for every setting of `tests.small_study`."""
+    from tests.small_study import write_small_traces
+
+    folder = tmp_path_factory.mktemp("traces")
+    write_small_traces(folder)
+    return folder

@@ -1,0 +1,114 @@
+"""Searches on the small study: with its made-up traces, or with outcomes that cost nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dse.evaluation import Evaluation, Flat, Outcome
+from dse.executors import Executor, Kind
+from dse.finish import front_of
+from dse.search import Search
+from dse.storage import open_storage
+from studies.metrics import METRICS
+from studies.recorded import RecordedTraces
+from studies.records import Front
+from studies.spec import StudySpec
+
+MakeEvaluation = Callable[[StudySpec], Evaluation]
+
+
+class FormulaExecutor:
+    """Outcomes of designs by a formula: fast, the same everywhere, some infeasible.
+
+    Attributes:
+        capacity: tasks taken at once; the youngest of them is given back first.
+        flats: every task taken, in order.
+    """
+
+    def __init__(self, capacity: int = 1) -> None:
+        self.capacity = capacity
+        self.flats: list[Flat] = []
+        self._waiting: deque[tuple[int, Flat]] = deque()
+
+    def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
+        """Take a design."""
+        assert kind == "design"
+        assert len(self._waiting) < self.capacity
+        self.flats.append(flat)
+        self._waiting.append((ticket, flat))
+
+    def next_outcome(self) -> tuple[int, Outcome]:
+        """Work out the youngest design."""
+        ticket, flat = self._waiting.pop()
+        return ticket, self.outcome(flat)
+
+    def outcome(self, flat: Flat) -> Outcome:
+        """Larger arrays and thresholds cost; half of the chips without eNVM do not fit."""
+        n, threshold = float(flat["mac_vector_size"]), float(flat["entropy_threshold"])
+        if flat["envm_mib"] == 0:
+            return Outcome(state="infeasible", reason="no eNVM", designs_scored=1)
+        metrics = dict.fromkeys(METRICS, 0.01) | {
+            "accuracy": 0.9 - threshold / 2 + float(flat["envm_mib"]) / 100,
+            "energy_pj": 1e6 * (1 + n) * (1 - threshold),
+            "area_mm2": n * n / 64 + float(flat["envm_mib"]),
+        }
+        values = [metrics["accuracy"], metrics["energy_pj"], metrics["area_mm2"]]
+        return Outcome(
+            state="complete",
+            metrics=metrics,
+            values=[values],
+            hardware=[0],
+            exits=[0],
+            designs_scored=1,
+        )
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+class CountingExecutor:
+    """Another executor, with every task written down."""
+
+    def __init__(self, inner: Executor) -> None:
+        self.capacity = inner.capacity
+        self.flats: list[Flat] = []
+        self._inner = inner
+
+    def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
+        """Note the task and pass it on."""
+        self.flats.append(flat)
+        self._inner.submit(ticket, kind, flat)
+
+    def next_outcome(self) -> tuple[int, Outcome]:
+        """The other executor's."""
+        return self._inner.next_outcome()
+
+    def close(self) -> None:
+        """Stop the other executor."""
+        self._inner.close()
+
+
+def opened(spec: StudySpec, folder: Path, url: str | None = None) -> Search:
+    """The search of a run in a folder."""
+    return Search(spec, open_storage(url, folder / "journal.log"), "test")
+
+
+def quiet(*_: Any) -> None:
+    """Progress that no one looks at."""
+
+
+def finished_front(search: Search, evaluation: Evaluation, spec: StudySpec) -> Front:
+    """The front record of a search."""
+    return front_of(search, evaluation, spec, {})
+
+
+@pytest.fixture(scope="session")
+def evaluation_of(small_traces: Path) -> MakeEvaluation:
+    """Makes the evaluation of a study on the made-up traces."""
+    recorded = RecordedTraces(small_traces)
+    return lambda spec: Evaluation(spec, recorded)

@@ -1,0 +1,150 @@
+"""Ray workers: the same results as in one process, and what becomes of workers that die."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dse import executors
+from dse.evaluation import Flat, Outcome, SourceOptions
+from dse.executors import InlineExecutor, Kind, RayExecutor
+from dse.search import Search, trial_rows
+from search_space import MODEL_KNOBS
+from studies.recorded import RecordedTracesError
+from studies.spec import StudySpec
+from tests.dse.conftest import MakeEvaluation, opened, quiet
+from tests.small_study import changed, spec_with, tiny_document
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    # Ray leaves files and sockets to its own processes when it stops.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+FATAL = {"checkpoint": "one-layer", "weight_format": "adaptivfloat<8,3>", "encoder_storage": "sram"}
+UNLUCKY = {**FATAL, "checkpoint": "own-layers"}
+
+
+@pytest.fixture(scope="module")
+def spec() -> StudySpec:
+    """The tiny study, with trials enough for each of its 8 settings."""
+    return spec_with(tiny_document(), trials=60, workers=2, sampler={"name": "random"})
+
+
+@pytest.fixture
+def options(small_traces: Path) -> SourceOptions:
+    """How workers find the made-up traces."""
+    return SourceOptions(glue_dir=None, cache=None, recorded=str(small_traces))
+
+
+@pytest.fixture(scope="module")
+def inline(
+    spec: StudySpec, evaluation_of: MakeEvaluation, tmp_path_factory: pytest.TempPathFactory
+) -> Search:
+    """The run in one process."""
+    search = opened(spec, tmp_path_factory.mktemp("inline"))
+    search.run(InlineExecutor(evaluation_of(spec)), quiet)
+    return search
+
+
+def test_same_front_as_in_one_process(
+    spec: StudySpec, options: SourceOptions, inline: Search, tmp_path: Path
+) -> None:
+    """Over all settings two workers find the front of one process, and Ray is stopped again."""
+    import ray
+
+    said: list[str] = []
+    executor = RayExecutor(spec, options, 2, None, said.append)
+    try:
+        assert executor.capacity == 2
+        search = opened(spec, tmp_path)
+        search.run(executor, quiet)
+    finally:
+        executor.close()
+    assert not ray.is_initialized()
+    assert said == ["starting Ray"]
+    evaluated = [t for t in search.told if t.repeated_of is None]
+    assert len(evaluated) == len(spec.search_space().points(MODEL_KNOBS)) == 8
+    assert len(search.told) == 60
+    assert sorted(search.archive.values.tolist()) == sorted(inline.archive.values.tolist())
+    assert search.archive.hypervolume == pytest.approx(inline.archive.hypervolume)
+    assert search.archive.designs_scored == inline.archive.designs_scored
+    flats = [{name: row[name] for name in MODEL_KNOBS} for row in trial_rows(search)]
+    assert flats == [{name: row[name] for name in MODEL_KNOBS} for row in trial_rows(inline)]
+
+
+@pytest.fixture(scope="module")
+def running_ray() -> Iterator[None]:
+    """Ray, started once and stopped at the end."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def deadly_worker(marker: Path) -> type:
+    """A worker that one setting kills every time, and another the first time only."""
+
+    class Deadly(executors._Worker):
+        def evaluate(self, kind: Kind, flat: Flat) -> Outcome:
+            if FATAL.items() <= flat.items():
+                os.kill(os.getpid(), signal.SIGKILL)
+            if UNLUCKY.items() <= flat.items() and not marker.exists():
+                marker.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().evaluate(kind, flat)
+
+    return Deadly
+
+
+@pytest.mark.usefixtures("running_ray")
+def test_dead_workers_are_replaced(
+    spec: StudySpec,
+    options: SourceOptions,
+    inline: Search,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A design whose worker died once is retried; one that kills twice is recorded as failed."""
+    monkeypatch.setattr(executors, "_Worker", deadly_worker(tmp_path / "died"))
+    said: list[str] = []
+    executor = RayExecutor(spec, options, 2, None, said.append)
+    try:
+        search = opened(spec, tmp_path)
+        search.run(executor, quiet)
+    finally:
+        executor.close()
+    assert (tmp_path / "died").exists()
+    assert len(search.told) == 60
+    expected = {t.number: t for t in inline.told}
+    for told in search.told:
+        other = expected[told.number]
+        assert told.flat == other.flat
+        if FATAL.items() <= told.flat.items():
+            assert told.outcome.state == "failed"
+            assert told.outcome.reason.startswith("2 workers died evaluating it (")
+            assert "\n" not in told.outcome.reason
+        else:
+            assert told.outcome.state == other.outcome.state
+            assert told.outcome.values == other.outcome.values
+    assert sum("a worker died" in line and "trying its design again" in line for line in said) == 2
+
+
+@pytest.mark.usefixtures("running_ray")
+def test_missing_traces_reach_the_driver(options: SourceOptions, tmp_path: Path) -> None:
+    """What cannot be evaluated at all is the driver's error, as it would be in one process."""
+    document = changed(tiny_document(), {"space.span_budget_tokens": 16})
+    spec = spec_with(document, workers=1)
+    executor = RayExecutor(spec, options, 1, None, quiet)
+    try:
+        with pytest.raises(RecordedTracesError, match="for span_budget_tokens 16"):
+            opened(spec, tmp_path).run(executor, quiet)
+    finally:
+        executor.close()

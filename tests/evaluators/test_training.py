@@ -1,0 +1,95 @@
+"""Training: a killed run ends in the weights of one that was not, and accuracies are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from evaluators import training
+from evaluators.encoders import ExitEncoder, load_checkpoint, load_tokenizer, pad_batch, token_ids
+from evaluators.glue import TaskData
+from evaluators.training import Stage, exit_accuracies, run_stage
+
+STAGE = Stage(name="tiny", epochs=2, learning_rate=1e-2, batch_size=8)  # 5 steps an epoch
+
+
+class Killed(Exception):  # noqa: N818 - not an error of the program
+    """Stands for a run that is killed."""
+
+
+def trained(
+    model: ExitEncoder,
+    tokenizer: Tokenizer,
+    task: TaskData,
+    work: Path,
+    stage: Stage = STAGE,
+    die_at_batch: int | None = None,
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Weights after a stage of training with dropout, and what it said."""
+    rows = token_ids(tokenizer, task.train.texts)
+    labels = torch.tensor(task.train.labels)
+    said: list[str] = []
+    seen = 0
+
+    def loss(batch: Sequence[int]) -> Tensor:
+        nonlocal seen
+        seen += 1
+        if seen == die_at_batch:
+            raise Killed
+        logits = model(*pad_batch([rows[i] for i in batch]))
+        return torch.nn.functional.cross_entropy(logits[:, -1], labels[list(batch)])
+
+    run_stage(stage, model, loss, [len(row) for row in rows], work, 7, said.append)
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}, said
+
+
+def test_killed_run_ends_in_the_same_weights(
+    make_encoder: Callable[..., ExitEncoder],
+    tokenizer: Tokenizer,
+    tiny_task: TaskData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Continued from its saved state after a kill, a stage ends in bit-equal weights."""
+    monkeypatch.setattr(training, "SAVE_EVERY", 3)
+    whole, _ = trained(make_encoder("bert"), tokenizer, tiny_task, tmp_path / "whole")
+    with pytest.raises(Killed):
+        trained(make_encoder("bert"), tokenizer, tiny_task, tmp_path / "cut", die_at_batch=9)
+    rest, said = trained(make_encoder("bert"), tokenizer, tiny_task, tmp_path / "cut")
+    assert said[0] == "tiny: continuing at step 6 of 10"
+    assert all(torch.equal(rest[name], whole[name]) for name in whole)
+    start = make_encoder("bert").state_dict()
+    assert not torch.equal(whole["exits.2.pooler.weight"], start["exits.2.pooler.weight"])
+
+
+def test_finished_stage_is_not_run_again(
+    make_encoder: Callable[..., ExitEncoder],
+    tokenizer: Tokenizer,
+    tiny_task: TaskData,
+    tmp_path: Path,
+) -> None:
+    """A stage that is done only loads its weights."""
+    first, _ = trained(make_encoder("albert"), tokenizer, tiny_task, tmp_path)
+    again, said = trained(
+        make_encoder("albert", seed=1), tokenizer, tiny_task, tmp_path, die_at_batch=1
+    )
+    assert said == ["tiny: continuing at step 10 of 10"]
+    assert all(torch.equal(again[name], first[name]) for name in first)
+
+
+def test_accuracy_of_every_exit_is_a_count(tiny: Path, tiny_task: TaskData) -> None:
+    """The accuracies are right answers over sentences, exit by exit, to four digits."""
+    model, tokenizer = load_checkpoint(tiny), load_tokenizer(tiny)
+    rows = token_ids(tokenizer, tiny_task.report.texts)
+    expected = torch.zeros(3)
+    for row, label in zip(rows, tiny_task.report.labels, strict=True):
+        with torch.inference_mode():
+            logits = model(torch.tensor([row]), torch.ones(1, len(row), dtype=torch.long))
+        expected += logits[0].argmax(-1) == label
+    found = exit_accuracies(model, tokenizer, tiny_task.report)
+    assert found == [round(float(right) / 16, 4) for right in expected]

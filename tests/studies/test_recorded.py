@@ -1,0 +1,153 @@
+"""Recorded traces: what is read is what was written, or one sentence says why not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluators.testing import made_up_trace
+from search_space import KnobValue, ModelKnobs, adaptivfloat, model_knobs
+from studies.recorded import RecordedTraces, RecordedTracesError
+from tests.small_study import HEADS, LAYERS, SHAPES
+
+
+@pytest.fixture
+def knobs(model_points: list[dict[str, KnobValue]]) -> ModelKnobs:
+    """A recorded setting."""
+    return model_knobs(model_points[0])
+
+
+@pytest.fixture
+def copied(small_traces: Path, tmp_path: Path) -> Path:
+    """A copy of the set of traces, to be damaged."""
+    return Path(shutil.copytree(small_traces, tmp_path / "traces"))
+
+
+class TestReading:
+    """A whole set of traces."""
+
+    def test_trace_is_the_one_written(self, recorded: RecordedTraces, knobs: ModelKnobs) -> None:
+        """A trace comes back bit for bit, spans and densities included."""
+        written = made_up_trace(seed=0, quality=0.6, head_spans=((128,) * HEADS,) * LAYERS)
+        read = recorded.trace(knobs)
+        for name in ("logits", "tokens", "labels", "splits", "predicted_entropies"):
+            np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+        assert read.head_spans == written.head_spans
+        assert (read.encoder_density, read.embedding_density) == (1.0, 1.0)
+
+    def test_shapes(self, recorded: RecordedTraces) -> None:
+        """The shape of each checkpoint is the one written."""
+        assert {name: recorded.shape(name) for name in SHAPES} == SHAPES
+
+    def test_settings(
+        self, recorded: RecordedTraces, model_points: list[dict[str, KnobValue]]
+    ) -> None:
+        """Each setting is listed once: the cells that hold the weights do not count."""
+        assert len(recorded.settings()) == len(set(recorded.settings())) == 4
+        assert set(recorded.settings()) == {model_knobs(p).trace_key() for p in model_points}
+
+    def test_cells_do_not_change_the_trace(
+        self, recorded: RecordedTraces, model_points: list[dict[str, KnobValue]]
+    ) -> None:
+        """Settings that differ in where weights are stored share one trace."""
+        by_key: dict[Any, bytes] = {}
+        for point in model_points:
+            trace = recorded.trace(model_knobs(point))
+            by_key.setdefault(model_knobs(point).trace_key(), trace.logits.tobytes())
+            assert by_key[model_knobs(point).trace_key()] == trace.logits.tobytes()
+        assert len(by_key) == len(set(by_key.values())) == 4
+
+
+class TestMissing:
+    """What is not recorded is an error that names it, never a trace of something near."""
+
+    @pytest.mark.parametrize(
+        ("changes", "told"),
+        [
+            (
+                {"span_budget_tokens": 16},
+                "No trace is recorded for span_budget_tokens 16 (recorded: 128): choose one of "
+                "these, or use --evaluator live.",
+            ),
+            (
+                {"weight_format": adaptivfloat(7, 3)},
+                "No trace is recorded for weight_format adaptivfloat<7,3> (recorded: "
+                "adaptivfloat<6,3>, adaptivfloat<8,3>): choose one of these, or use --evaluator "
+                "live.",
+            ),
+            (
+                {"checkpoint": "own-layer"},
+                "Checkpoint 'own-layer' has no recorded traces, did you mean 'own-layers'?: "
+                "expected one of own-layers, one-layer, or use the live evaluator.",
+            ),
+        ],
+    )
+    def test_setting(
+        self, recorded: RecordedTraces, knobs: ModelKnobs, changes: dict[str, Any], told: str
+    ) -> None:
+        """The first value that is not recorded is named with those that are."""
+        with pytest.raises(RecordedTracesError) as caught:
+            recorded.trace(dataclasses.replace(knobs, **changes))
+        assert str(caught.value) == told
+
+    def test_hole_in_the_grid(self, copied: Path, knobs: ModelKnobs) -> None:
+        """Where every value is recorded but not together, the whole setting is named."""
+        manifest = json.loads((copied / "manifest.json").read_text())
+        settings = manifest["checkpoints"]["own-layers"]["settings"]
+        settings[0][2], settings[1][3] = 0.5, 0.5
+        (copied / "manifest.json").write_text(json.dumps(manifest))
+        hole = dataclasses.replace(knobs, encoder_sparsity=0.5, embedding_sparsity=0.5)
+        with pytest.raises(RecordedTracesError, match=r"for the setting checkpoint own-layers, "):
+            RecordedTraces(copied).trace(hole)
+
+    def test_shape_of_unknown_checkpoint(self, recorded: RecordedTraces) -> None:
+        """The shape of a checkpoint that is not recorded is an error that names those there are."""
+        with pytest.raises(RecordedTracesError, match="expected one of own-layers, one-layer"):
+            recorded.shape("bert")
+
+    def test_no_manifest(self, tmp_path: Path) -> None:
+        """A folder without a manifest is told with the command that makes one."""
+        with pytest.raises(RecordedTracesError, match=r"manifest\.json: no such file; .*dse rec"):
+            RecordedTraces(tmp_path)
+
+
+class TestDamage:
+    """A damaged set is noticed, not read."""
+
+    @pytest.mark.parametrize("position", [0, 100, -1])
+    def test_changed_byte(self, copied: Path, knobs: ModelKnobs, position: int) -> None:
+        """One changed byte of an array file is noticed by its hash."""
+        path = copied / "own-layers.npz"
+        content = bytearray(path.read_bytes())
+        content[position] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(RecordedTracesError, match=r"own-layers\.npz: its SHA-256 is not the"):
+            RecordedTraces(copied).trace(knobs)
+
+    def test_missing_arrays(self, copied: Path, knobs: ModelKnobs) -> None:
+        """An array file that is gone is named; the other checkpoint is still there."""
+        (copied / "own-layers.npz").unlink()
+        traces = RecordedTraces(copied)
+        with pytest.raises(RecordedTracesError, match=r"own-layers\.npz: no such file"):
+            traces.trace(knobs)
+        assert traces.trace(dataclasses.replace(knobs, checkpoint="one-layer")).n_exits == LAYERS
+
+    @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 2}'])
+    def test_manifest(self, copied: Path, content: str) -> None:
+        """A manifest that is cut, empty or of another format is named in one line."""
+        (copied / "manifest.json").write_text(content)
+        with pytest.raises(RecordedTracesError, match="not a manifest of traces") as caught:
+            RecordedTraces(copied)
+        assert "\n" not in str(caught.value)
+
+    def test_binary_manifest(self, copied: Path) -> None:
+        """A manifest that is not even text is named too."""
+        (copied / "manifest.json").write_bytes(b"\xff\xfe\x00")
+        with pytest.raises(RecordedTracesError, match="not a manifest of traces"):
+            RecordedTraces(copied)

@@ -1,0 +1,141 @@
+"""The main job on what ships: recorded traces, checkpoints, and the preset study."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from dse.cli import main
+from dse.evaluation import SourceOptions
+from dse.live import LiveSource
+from evaluators.checkpoints import SHIPPED as CHECKPOINTS
+from evaluators.checkpoints import checkpoint_folder, shipped_checkpoints
+from evaluators.encoders import checkpoint_hash
+from evaluators.exits import exit_layers
+from evaluators.glue import load_sst2
+from evaluators.traces import Split
+from search_space import MODEL_KNOBS, ExitKnobs, ExitPolicy, adaptivfloat, model_knobs
+from studies.presets import load_study
+from studies.recorded import SHIPPED as RECORDED
+from studies.recorded import RecordedTraces
+from studies.records import read_front
+
+PRESET = "edgebert-sst2"
+
+
+def size_mb(folder: Path, pattern: str = "*") -> float:
+    """Megabytes of the files of a folder."""
+    return sum(path.stat().st_size for path in folder.glob(pattern)) / 1e6
+
+
+def test_recorded_traces_cover_the_preset_and_stay_small() -> None:
+    """At least 120 settings are recorded, every one of the preset among them, in 10 MB."""
+    recorded = RecordedTraces()
+    keys = set(recorded.settings())
+    space = load_study(PRESET).search_space()
+    assert len(keys) >= 120
+    assert {model_knobs(flat).trace_key() for flat in space.points(MODEL_KNOBS)} <= keys
+    assert size_mb(RECORDED) < 10
+
+
+def test_checkpoints_ship_small_and_are_those_that_were_recorded() -> None:
+    """Both checkpoints are there, of at most 25 MB, and traces carry their hashes."""
+    manifest = RecordedTraces().manifest
+    assert shipped_checkpoints() == ["albert-mini", "minilm-exits"]
+    for name in shipped_checkpoints():
+        assert size_mb(CHECKPOINTS / name) < 25
+        recorded = manifest.checkpoints[name].checkpoint_sha256
+        assert recorded == checkpoint_hash(checkpoint_folder(name))
+
+
+def test_model_cards_say_how_good_every_exit_is() -> None:
+    """The card of a checkpoint has data, seed, steps, and the accuracy of every exit."""
+    for name, layers in (("albert-mini", 12), ("minilm-exits", 6)):
+        card = json.loads((CHECKPOINTS / name / "card.json").read_text())
+        assert {"task", "data_sha256", "seed", "stages", "train_sentences"} <= set(card)
+        for split in ("select", "report"):
+            assert len(card["accuracy_stored"][split]) == layers
+
+
+@pytest.mark.slow
+def test_recorded_data_are_the_official_sentences(glue_dir: Path) -> None:
+    """The data hash of the recorded traces is that of SST-2's two splits and calibration."""
+    assert RecordedTraces().manifest.data_sha256 == load_sst2(glue_dir).content_hash()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("checkpoint", ["minilm-exits", "albert-mini"])
+def test_live_traces_equal_the_recorded_ones(glue_dir: Path, checkpoint: str) -> None:
+    """Predictions and exits of one setting, live and recorded, differ in at most one sentence."""
+    spec = load_study(PRESET)
+    flat = next(f for f in spec.search_space().points(MODEL_KNOBS) if f["checkpoint"] == checkpoint)
+    knobs = replace(
+        model_knobs(flat),
+        span_budget_tokens=16,
+        encoder_sparsity=0.3,
+        embedding_sparsity=0.6,
+        weight_format=adaptivfloat(8, 3),
+        activation_format=adaptivfloat(8, 3),
+    )
+    options = SourceOptions(glue_dir=str(glue_dir), cache=None, recorded=None, torch_threads=2)
+    live = LiveSource(spec, options).trace(knobs)
+    recorded = RecordedTraces().trace(knobs)
+    assert live.head_spans == recorded.head_spans
+    assert live.encoder_density == pytest.approx(recorded.encoder_density, abs=1e-6)
+    exits = [
+        ExitKnobs(exit_policy=policy, entropy_threshold=threshold)
+        for policy in (ExitPolicy.ENTROPY, ExitPolicy.LATENCY_AWARE)
+        for threshold in (0.1, 0.3, 0.5)
+    ]
+    for split in Split:
+        ours, theirs = live.of(split), recorded.of(split)
+        np.testing.assert_array_equal(ours.tokens, theirs.tokens)
+        np.testing.assert_array_equal(ours.labels, theirs.labels)
+        differ = (ours.logits.argmax(-1) != theirs.logits.argmax(-1)).any(axis=1)
+        for mine, other in zip(exit_layers(ours, exits), exit_layers(theirs, exits), strict=True):
+            differ = differ | (mine != other).any(axis=0)
+        assert differ.sum() <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_live_study_evaluates_the_shipped_checkpoints_through_ray(
+    glue_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six live trials on two workers give a front from six measured settings."""
+    out = tmp_path / "live"
+    command = f"run {PRESET} --evaluator live --trials 6 --workers 2 --json"
+    assert main([*command.split(), "--data", str(glue_dir), "--out", str(out)]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["counts"]["trials"] == 6
+    assert result["counts"]["failed"] == 0
+    assert result["front_size"] > 0
+    trials = pq.read_table(out / "trials.parquet").to_pylist()
+    recorded = RecordedTraces()
+    assert all(row["state"] == "complete" for row in trials)
+    front = read_front(out / "front.json")
+    assert set(front.provenance["checkpoints"].values()) == {
+        c.checkpoint_sha256 for c in recorded.manifest.checkpoints.values()
+    }
+
+
+@pytest.mark.slow
+def test_preset_front_uses_many_voltage_levels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Designs of the preset's front run their later layers at four voltages or more."""
+    out = tmp_path / "nested"
+    command = f"run {PRESET} --trials 12 --workers 1 --json"
+    assert main([*command.split(), "--out", str(out)]) == 0
+    capsys.readouterr()
+    front = read_front(out / "front.json")
+    used = {v for d in front.designs for v, share in d.voltage_shares.items() if share >= 0.01}
+    assert len(used) >= 4
+    page = (out / "report.html").read_text()
+    assert len(page) < 20_000_000
+    assert "<title>" in page
