@@ -273,7 +273,11 @@ class TestFailures:
             (["run", "x", "--trails", "3"], "No such option: --trails"),
             (["run", "x", "--trials", "many"], "Invalid value for '--trials'"),
             (["pareto", "x", "--rows", "-1"], "Invalid value for '--rows'"),
-            (["train", "bert", "--out", "o", "--work", "w", "--data", "d"], "'bert' has no recipe"),
+            pytest.param(
+                ["train", "bert", "--out", "o", "--work", "w", "--data", "d"],
+                "'bert' has no recipe",
+                marks=pytest.mark.slow,  # imports torch
+            ),
             (["record", "edgebert-sst2", "--out", "o", "--work", "w"], "--data or GLUE_DIR"),
             (["export", "x"], "Missing option '--out'"),
         ],
@@ -420,6 +424,7 @@ class TestFailures:
         told = failure(capsys, 5, *words, after_progress=damage in {"arrays", "another checkpoint"})
         assert ("albert" if changes else "traces") in told
 
+    @pytest.mark.slow  # imports torch
     def test_live_without_data(
         self, make_study: MakeStudy, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -20,7 +20,7 @@ from studies.spec import StudySpec
 from tests.dse.conftest import FormulaExecutor, MakeEvaluation, opened, quiet
 from tests.small_study import small_document, spec_with, tiny_document
 
-TRIALS = 24
+TRIALS = 16
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ class TestInterruption:
     """A driver that is stopped between two outcomes."""
 
     @pytest.mark.parametrize("capacity", [1, 3])
-    @pytest.mark.parametrize("after", [0, 1, 2, 5, 11])
+    @pytest.mark.parametrize("after", [0, 1, 2, 5])
     def test_after_every_k_th_outcome(
         self, after: int, capacity: int, tmp_path: Path, spec: StudySpec
     ) -> None:
@@ -171,12 +171,12 @@ class TestJournal:
         run(search, Interrupted(5))
         return folder / "journal.log", results(search)
 
-    def test_torn_at_every_byte(
-        self, half: tuple[Path, dict[int, dict[str, Any]]], tmp_path: Path, spec: StudySpec
-    ) -> None:
+    def test_torn_at_every_byte(self, tmp_path: Path, spec: StudySpec) -> None:
         """Cut anywhere in its last record, the journal loads, and all but that record is there."""
-        journal, told = half
-        content = journal.read_bytes()
+        first = opened(spec, tmp_path)
+        run(first, Interrupted(2))
+        told = results(first)
+        content = (tmp_path / "journal.log").read_bytes()
         last = content.rfind(b"\n", 0, -1) + 1
         assert 20 < len(content) - last < 400
         complete = [number for number in told if number != max(told)]
