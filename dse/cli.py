@@ -292,9 +292,10 @@ def record(
     ] = None,
 ) -> None:
     """Measure and store the traces of a study's whole grid of model knobs; resumes."""
-    from dse.recording import record_grid
+    spec, glue = load_study(grid), _data(data)
+    from dse.recording import record_grid  # imports torch
 
-    record_grid(load_study(grid), _data(data), out, work, workers, checkpoint or [])
+    record_grid(spec, glue, out, work, workers, checkpoint or [])
 
 
 @app.command()

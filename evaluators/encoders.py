@@ -289,12 +289,30 @@ def encoder_shape(config: Mapping[str, Any], n_classes: int = 2) -> EncoderShape
 
 
 def checkpoint_hash(folder: Path) -> str:
-    """SHA-256 of everything in a checkpoint folder that can change a logit, hexadecimal."""
+    """SHA-256 of everything in a checkpoint folder that can change a logit, hexadecimal.
+
+    Tensors count by name, type, shape and content, so the same weights written twice are the same.
+
+    Raises:
+        CheckpointError: a file is missing or damaged.
+    """
     digest = hashlib.sha256()
-    for name in ("config.json", "tokenizer.json", _EMBEDDING_FILE, _ENCODER_FILE):
+    for name in ("config.json", "tokenizer.json"):
         path = folder / name
         if not path.is_file():
             raise CheckpointError(f"{path}: no such file; the checkpoint folder is incomplete.")
-        digest.update(name.encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    for name in (_EMBEDDING_FILE, _ENCODER_FILE):
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such file; the checkpoint folder is incomplete.")
+        try:
+            with safe_open(path, framework="pt") as handle:
+                digest.update(json.dumps(sorted((handle.metadata() or {}).items())).encode())
+                for key in sorted(handle.keys()):
+                    tensor = handle.get_tensor(key)
+                    digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                    digest.update(tensor.numpy().tobytes())
+        except SafetensorError as error:
+            raise CheckpointError(f"{path}: not a safetensors file ({error}).") from error
     return digest.hexdigest()

@@ -251,7 +251,11 @@ class StudySpec(_Table):
 
     @model_validator(mode="after")
     def _space_is_one(self) -> Self:
-        self.search_space()
+        dimensions = self.search_space().dimensions
+        first = {dimension.name: dimension.values[0] for dimension in dimensions}
+        for dimension in dimensions:
+            for value in dimension.values:
+                design_point({**first, dimension.name: value})  # refuses what no design can have
         return self
 
     def search_space(self) -> SearchSpace:
@@ -286,10 +290,6 @@ class StudySpec(_Table):
             # Whole numbers stay whole in a range, and 0 of a real knob is 0.0.
             typed = (v if isinstance(v, str) else knob_value(name, v) for v in values)
             dimensions.append(Dimension(name, tuple(typed), log))
-        first = {dimension.name: dimension.values[0] for dimension in dimensions}
-        for dimension in dimensions:
-            for value in dimension.values:
-                design_point({**first, dimension.name: value})  # refuses what no design can have
         conditions = tuple(parse_condition(text, KNOBS) for text in self.conditions)
         return SearchSpace(tuple(dimensions), conditions)
 
