@@ -129,7 +129,7 @@ def _executor(
 ) -> Executor:
     """Ray where a task is worth sending; in this process otherwise.
 
-    A design scored on a recorded trace takes about a millisecond, as much as a Ray call.
+    A design scored on a recorded trace takes some milliseconds, and the sampler as much again.
     """
     cheap = spec.search.strategy == "joint" and spec.evaluator.kind == "recorded"
     if address is None and (cheap or spec.search.workers == 1):

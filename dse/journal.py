@@ -82,7 +82,9 @@ def _repair(path: Path) -> int:
     lines = whole.splitlines()
     for number, line in enumerate(lines, start=1):
         try:
-            json.loads(line)
+            record = json.loads(line)
+            if not isinstance(record, dict) or "op_code" not in record:
+                raise ValueError("not a record of Optuna's")
         except ValueError as error:
             raise RunFolderError(
                 f"{path}, record {number}: damaged ({error}); restore the file from a backup."

@@ -8,12 +8,21 @@ and the code of the smallest magnitude (exponent 0, mantissa 0) given up for zer
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from search_space import FormatKind, NumberFormat
+
+_CHUNK: Final = 1 << 14
+"""Values rounded at once."""
+
+_MAGNITUDE: Final = np.int32(0x7FFFFFFF)
+_SIGN: Final = np.int32(-0x80000000)
+_ONE: Final = np.int32(1)
 
 
 def exponent_of_maximum(max_abs: float) -> int:
@@ -47,16 +56,51 @@ def quantise(x: Tensor, number_format: NumberFormat, max_abs: float | None = Non
     mantissa = number_format.mantissa_bits
     smallest = _smallest_nonzero(bias, mantissa)
     largest = math.ldexp(2.0 - math.ldexp(1.0, -mantissa), exp_max)
-    # Bit patterns of positive floats are ordered like the floats, so rounding, clamping and
-    # comparing work on integers: four times faster than frexp and division.
-    pattern = x.contiguous().view(torch.int32)
-    magnitude = pattern & 0x7FFFFFFF
-    dropped = 23 - mantissa
-    last_kept = (magnitude >> dropped) & 1 if mantissa else torch.ones_like(magnitude)
-    rounded = last_kept.add_(magnitude).add_((1 << (dropped - 1)) - 1).bitwise_and_(-1 << dropped)
-    rounded.clamp_(_bits(smallest), _bits(largest))
-    rounded.masked_fill_(magnitude < _bits(0.5 * smallest), 0)
-    return rounded.bitwise_or_(pattern & -0x80000000).view(torch.float32)
+    patterns = x.detach().contiguous().view(torch.int32).flatten().numpy()
+    rounded = np.empty_like(patterns)
+    limits = _bits(0.5 * smallest), _bits(smallest), _bits(largest)
+    for start in range(0, patterns.size, _CHUNK):
+        part = slice(start, start + _CHUNK)
+        _round_patterns(patterns[part], mantissa, limits, rounded[part])
+    return torch.from_numpy(rounded).view(torch.float32).view(x.shape)
+
+
+def _round_patterns(
+    pattern: NDArray[np.int32],
+    mantissa_bits: int,
+    limits: tuple[int, int, int],
+    out: NDArray[np.int32],
+) -> None:
+    """Round fp32 bit patterns (n,) into ``out`` (n,).
+
+    Patterns of positive floats are ordered like the floats, so rounding, clamping and comparing
+    work on integers, in place on chunks that stay in the cache: several times as fast as tensor
+    operations on whole activations.
+
+    Args:
+        pattern: (n,) bit patterns.
+        mantissa_bits: explicit fraction bits to keep.
+        limits: patterns of half the smallest value, the smallest and the largest.
+        out: (n,) receives the rounded patterns.
+    """
+    zero_below, smallest, largest = (np.int32(limit) for limit in limits)
+    dropped = np.int32(23 - mantissa_bits)
+    magnitude = pattern & _MAGNITUDE
+    if mantissa_bits:
+        np.right_shift(magnitude, dropped, out=out)
+        out &= _ONE  # ties to even
+    else:
+        out[:] = _ONE
+    out += magnitude
+    out += np.int32((1 << int(dropped - 1)) - 1)
+    out &= np.int32(-1 << int(dropped))
+    np.maximum(out, smallest, out=out)
+    np.minimum(out, largest, out=out)
+    np.subtract(zero_below - _ONE, magnitude, out=magnitude)  # negative where a value stays
+    magnitude >>= np.int32(31)
+    out &= magnitude
+    np.bitwise_and(pattern, _SIGN, out=magnitude)
+    out |= magnitude
 
 
 def _bits(value: float) -> int:

@@ -82,7 +82,7 @@ DISTIL_STAGE: Final = Stage(
 ALBERT_STAGE: Final = Stage(
     name="albert-mini",
     epochs=2,
-    max_steps=1_000,
+    max_steps=800,
     learning_rate=1.5e-4,
     exit_weights=(3, 2, 2, 2, 2, 2, 3, 3, 3, 4, 4, 6),
 )

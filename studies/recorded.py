@@ -208,7 +208,7 @@ def write_recorded(
             path,
             logits=np.stack([trace.logits for _, trace in pairs]),
             predicted_entropies=np.stack([trace.predicted_entropies for _, trace in pairs]),
-            tokens=first.tokens.astype(np.uint8),
+            tokens=first.tokens.astype(np.uint16),
             labels=first.labels.astype(np.uint8),
             splits=first.splits.astype(np.uint8),
         )
