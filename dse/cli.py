@@ -20,7 +20,8 @@ from dse.runs import RunFolder, next_run, open_run, run_folders
 from dse.selection import select
 from dse.tables import TABLE_WIDTH, figure_text, front_table, space_table, spread
 from studies.presets import load_study, preset_names
-from studies.records import Front, read_front
+from studies.records import Front, RecordError, read_front
+from studies.spec import StudyFileError
 
 RUNS: Final = Path("runs")
 ROWS_SHOWN: Final = 15
@@ -79,7 +80,11 @@ def run(
         "data": None if data is None else str(data.absolute()),
         "traces": None if traces is None else str(traces.absolute()),
     }
-    _drive(RunFolder.create(path, spec, settings), settings, address, as_json)
+    folder = RunFolder.create(path, spec, settings)
+    try:
+        _drive(folder, settings, address, as_json)
+    finally:
+        folder.remove_if_unused()
 
 
 @app.command()
@@ -137,33 +142,38 @@ def list_runs(
     as_json: Json = False,
 ) -> None:
     """List runs and their state."""
-    rows = []
-    for folder in run_folders(root):
-        row: dict[str, Any] = {"run": _shown(folder.path), "title": folder.spec().title}
-        if folder.front.is_file():
-            front = read_front(folder.front)
-            row |= {
-                "state": "finished",
-                "trials": front.counts["trials"],
-                "front_size": len(front.designs),
-                "hypervolume": front.hypervolume,
-            }
-        else:
-            row |= {"state": "unfinished", "trials": None, "front_size": None, "hypervolume": None}
-        rows.append(row)
+    rows = [_listed(folder) for folder in run_folders(root)]
     if as_json:
         _print_json(rows)
         return
     for row in rows:
-        found = (
-            f"{row['trials']} trials, front {row['front_size']}, "
-            f"hypervolume {row['hypervolume']:.4f}"
-            if row["state"] == "finished"
-            else f"unfinished: dse resume {row['run']}"
-        )
+        found = {
+            "finished": f"{row['trials']} trials, front {row['front_size']}, "
+            f"hypervolume {row['hypervolume'] or 0:.4f}",
+            "unfinished": f"unfinished: dse resume {row['run']}",
+        }.get(row["state"], row["state"])
         print(f"{row['run']}  {found}  {row['title']}")
     if not rows:
         print(f"No runs in {root}/. Start one: dse run {preset_names()[0]}")
+
+
+def _listed(folder: RunFolder) -> dict[str, Any]:
+    """One run for the list; a damaged one is named as such and does not hide the others."""
+    row: dict[str, Any] = {"run": _shown(folder.path), "title": ""}
+    row |= {"trials": None, "front_size": None, "hypervolume": None}
+    try:
+        row["title"] = folder.spec().title
+        if not folder.front.is_file():
+            return row | {"state": "unfinished"}
+        front = read_front(folder.front)
+    except (StudyFileError, RecordError) as error:
+        return row | {"state": f"damaged: {error}"}
+    return row | {
+        "state": "finished",
+        "trials": front.counts["trials"],
+        "front_size": len(front.designs),
+        "hypervolume": front.hypervolume,
+    }
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,6 +107,11 @@ class RunFolder:
         (path / _SETTINGS).write_text(json.dumps(settings, indent=2) + "\n")
         (path / _SPEC).write_text(json.dumps(spec.document(), indent=2) + "\n")
         return cls(path.absolute())
+
+    def remove_if_unused(self) -> None:
+        """Remove the folder of a run that failed before anything was measured or told."""
+        if not any(path.exists() for path in (self.trials, self.front, self.cache)):
+            shutil.rmtree(self.path, ignore_errors=True)
 
     @contextmanager
     def driven(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ from search_space.knobs import (
     HardwareKnobs,
     ModelKnobs,
 )
+from search_space.names import nearest
 
 KnobValue = str | int | float
 
@@ -108,7 +109,8 @@ def knob_value(name: str, value: KnobValue) -> Any:
             known = [member.value for member in kind]
             if value not in known:
                 raise ValueError(
-                    f"Knob {name!r} has value {value!r}: expected one of {', '.join(known)}."
+                    f"Knob {name!r} has value {value!r}: expected one of {', '.join(known)}"
+                    f"{nearest(value, known) or '.'}"
                 )
         return kind(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
