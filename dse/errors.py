@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from evaluators.checkpoints import UnknownCheckpointError
 from evaluators.glue import GlueDataError
 from search_space import ConditionError
 from studies.recorded import RecordedTracesError
@@ -70,6 +71,7 @@ _CODE_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (RecordError, 4),
     (RecordedTracesError, 5),
     (GlueDataError, 5),
+    (UnknownCheckpointError, 3),
 )
 
 

@@ -122,6 +122,7 @@ def evaluation(
     Raises:
         GroupsError: a group has more layers or tokens than the encoder.
     """
+    technology = technology.at_temperature(scenario.temperature_k)
     shape = workload.shape
     if groups.predicted_layer.max() > shape.layers:
         raise GroupsError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -105,6 +105,8 @@ class Technology:
     threshold_v: float
     alpha_power: float
     leakage_slope_per_v: float
+    leakage_temperature_k: float
+    leakage_doubling_k: float
     logic_leakage_mw_per_mm2: float
     level_step_v: float
     dvfs_switch_ns: float
@@ -123,6 +125,23 @@ class Technology:
     mlc2_area_mm2_per_mib: float
     slc_leakage_mw_per_mib: float
     mlc2_leakage_mw_per_mib: float
+
+    def at_temperature(self, temperature_k: float) -> Technology:
+        """The constants with leakage at another junction temperature.
+
+        Leakage doubles with every `leakage_doubling_k` kelvin above `leakage_temperature_k`; other
+        constants are taken not to depend on temperature.
+        """
+        if temperature_k == self.leakage_temperature_k:
+            return self
+        factor = 2.0 ** ((temperature_k - self.leakage_temperature_k) / self.leakage_doubling_k)
+        return replace(
+            self,
+            sram_leakage_mw_per_mbit=self.sram_leakage_mw_per_mbit * factor,
+            logic_leakage_mw_per_mm2=self.logic_leakage_mw_per_mm2 * factor,
+            slc_leakage_mw_per_mib=self.slc_leakage_mw_per_mib * factor,
+            mlc2_leakage_mw_per_mib=self.mlc2_leakage_mw_per_mib * factor,
+        )
 
 
 def load_constants(path: Path = _DATA_FILE) -> tuple[Constant, ...]:

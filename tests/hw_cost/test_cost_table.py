@@ -392,3 +392,30 @@ def test_rows_of_a_large_batch_do_not_depend_on_how_it_is_cut(
                 np.testing.assert_allclose(
                     getattr(part, name), getattr(whole, name)[rows], rtol=1e-12
                 )
+
+
+def test_leakage_doubles_with_the_stated_rise_in_temperature(
+    make_workload: MakeWorkload,
+    make_scenario: MakeScenario,
+    make_columns: Callable[..., AcceleratorColumns],
+    all_groups: Groups,
+    technology: Technology,
+) -> None:
+    """A junction hotter by the doubling step leaks twice as much, and dynamic energy stays."""
+    hot = technology.leakage_temperature_k + technology.leakage_doubling_k
+    weights = np.full(len(all_groups), 1 / len(all_groups))
+    cool_parts, hot_parts = (
+        breakdown(
+            make_workload(),
+            make_columns({}),
+            all_groups,
+            weights,
+            make_scenario(temperature_k=kelvin),
+            technology,
+        )
+        for kelvin in (technology.leakage_temperature_k, hot)
+    )
+    np.testing.assert_allclose(
+        hot_parts.energy_pj["leakage"], 2 * cool_parts.energy_pj["leakage"], rtol=1e-12
+    )
+    np.testing.assert_allclose(hot_parts.energy_pj["mac"], cool_parts.energy_pj["mac"])
