@@ -8,21 +8,14 @@ and the code of the smallest magnitude (exponent 0, mantissa 0) given up for zer
 from __future__ import annotations
 
 import math
-from typing import Final
 
 import numpy as np
 import torch
+from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
 from search_space import FormatKind, NumberFormat
-
-_CHUNK: Final = 1 << 14
-"""Values rounded at once."""
-
-_MAGNITUDE: Final = np.int32(0x7FFFFFFF)
-_SIGN: Final = np.int32(-0x80000000)
-_ONE: Final = np.int32(1)
 
 
 def exponent_of_maximum(max_abs: float) -> int:
@@ -59,48 +52,43 @@ def quantise(x: Tensor, number_format: NumberFormat, max_abs: float | None = Non
     patterns = x.detach().contiguous().view(torch.int32).flatten().numpy()
     rounded = np.empty_like(patterns)
     limits = _bits(0.5 * smallest), _bits(smallest), _bits(largest)
-    for start in range(0, patterns.size, _CHUNK):
-        part = slice(start, start + _CHUNK)
-        _round_patterns(patterns[part], mantissa, limits, rounded[part])
+    _round_patterns(patterns, mantissa, *limits, rounded)
     return torch.from_numpy(rounded).view(torch.float32).view(x.shape)
 
 
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _round_patterns(
-    pattern: NDArray[np.int32],
+    patterns: NDArray[np.int32],
     mantissa_bits: int,
-    limits: tuple[int, int, int],
+    zero_below: int,
+    smallest: int,
+    largest: int,
     out: NDArray[np.int32],
 ) -> None:
     """Round fp32 bit patterns (n,) into ``out`` (n,).
 
     Patterns of positive floats are ordered like the floats, so rounding, clamping and comparing
-    work on integers, in place on chunks that stay in the cache: several times as fast as tensor
-    operations on whole activations.
+    work on integers. One compiled pass: rounding is memory-bound instead of a dozen array passes.
 
     Args:
-        pattern: (n,) bit patterns.
+        patterns: (n,) bit patterns.
         mantissa_bits: explicit fraction bits to keep.
-        limits: patterns of half the smallest value, the smallest and the largest.
+        zero_below: pattern below which a magnitude becomes 0.
+        smallest: pattern of the smallest non-zero magnitude.
+        largest: pattern of the largest magnitude.
         out: (n,) receives the rounded patterns.
     """
-    zero_below, smallest, largest = (np.int32(limit) for limit in limits)
-    dropped = np.int32(23 - mantissa_bits)
-    magnitude = pattern & _MAGNITUDE
-    if mantissa_bits:
-        np.right_shift(magnitude, dropped, out=out)
-        out &= _ONE  # ties to even
-    else:
-        out[:] = _ONE
-    out += magnitude
-    out += np.int32((1 << int(dropped - 1)) - 1)
-    out &= np.int32(-1 << int(dropped))
-    np.maximum(out, smallest, out=out)
-    np.minimum(out, largest, out=out)
-    np.subtract(zero_below - _ONE, magnitude, out=magnitude)  # negative where a value stays
-    magnitude >>= np.int32(31)
-    out &= magnitude
-    np.bitwise_and(pattern, _SIGN, out=magnitude)
-    out |= magnitude
+    dropped = 23 - mantissa_bits
+    half = (1 << (dropped - 1)) - 1
+    kept = -1 << dropped
+    for i in range(patterns.size):
+        pattern = patterns[i]
+        magnitude = pattern & 0x7FFFFFFF
+        last_kept = (magnitude >> dropped) & 1 if mantissa_bits else 1  # ties to even
+        rounded = (magnitude + half + last_kept) & kept
+        rounded = min(max(rounded, smallest), largest)
+        rounded = rounded if magnitude >= zero_below else 0
+        out[i] = rounded | (pattern & -0x80000000)
 
 
 def _bits(value: float) -> int:
