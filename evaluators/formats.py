@@ -56,7 +56,7 @@ def quantise(x: Tensor, number_format: NumberFormat, max_abs: float | None = Non
     return torch.from_numpy(rounded).view(torch.float32).view(x.shape)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _round_patterns(
     patterns: NDArray[np.int32],
     mantissa_bits: int,
