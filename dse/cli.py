@@ -321,7 +321,7 @@ def train(
 ) -> None:
     """Train a shipped checkpoint anew; resumes from its last saved state."""
     from evaluators.checkpoints import checkpoint_folder
-    from evaluators.training import train_albert_mini, train_minilm_exits
+    from evaluators.recipes import train_albert_mini, train_minilm_exits
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
