@@ -31,7 +31,7 @@ def test_shipped_checkpoint_stands_alone(name: str) -> None:
     assert len(checkpoint_hash(folder)) == 64
     model = load_checkpoint(folder)
     card = json.loads((folder / "card.json").read_text())
-    assert {"task", "seed", "stage", "stored_as", "data_sha256"} <= set(card)
+    assert {"task", "seed", "stages", "stored_as", "data_sha256"} <= set(card)
     for split in ("select", "report"):
         assert len(card["accuracy_stored"][split]) == model.n_layers
     (row,) = token_ids(load_tokenizer(folder), ["A fine film!"])
