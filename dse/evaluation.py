@@ -95,6 +95,7 @@ class Evaluation:
         self._spec = spec
         self._source = source
         self._settings: dict[tuple[KnobValue, ...], Setting] = {}
+        self._traces: dict[tuple[KnobValue, ...], ExitTrace] = {}
         objectives = [objective.metric for objective in spec.objectives]
         constrained = [constraint.metric for constraint in spec.constraints]
         self.technology = load_technology(envm=spec.scenario.envm_preset)
@@ -111,7 +112,9 @@ class Evaluation:
         knobs = model_knobs(flat)
         key = (*knobs.trace_key(), knobs.embedding_storage, knobs.encoder_storage)
         if key not in self._settings:
-            shape, trace = self._source.shape(knobs.checkpoint), self._source.trace(knobs)
+            if knobs.trace_key() not in self._traces:
+                self._traces[knobs.trace_key()] = self._source.trace(knobs)
+            trace, shape = self._traces[knobs.trace_key()], self._source.shape(knobs.checkpoint)
             padded, longest = self._scorer.scenario.padded_tokens, int(trace.tokens.max())
             if padded is not None and not longest <= padded <= shape.positions:
                 raise StudyFileError(
