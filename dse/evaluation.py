@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from evaluators.traces import ExitTrace
-from hw_cost import EncoderShape, load_technology
+from hw_cost import EncoderShape, envm_violation, load_technology
 from search_space import (
     KnobValue,
     ModelKnobs,
@@ -161,7 +161,16 @@ class Evaluation:
         """Metrics of one design."""
         started = time.perf_counter()
         design = design_point(flat)
-        scores = score_one(self._joint_scorer, self.setting(flat), design.exits, design.hardware)
+        setting = self.setting(flat)
+        unsuited = envm_violation(setting.workload, design.hardware.envm_mib)
+        if unsuited is not None:
+            return Outcome(
+                state="infeasible",
+                reason=unsuited,
+                designs_scored=1,
+                seconds=time.perf_counter() - started,
+            )
+        scores = score_one(self._joint_scorer, setting, design.exits, design.hardware)
         seconds = time.perf_counter() - started
         if not scores.feasible[0]:
             reason = scores.table.reason(0) or "infeasible"

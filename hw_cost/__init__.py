@@ -3,6 +3,7 @@
 from hw_cost.accelerator import DVFS_POLICIES, AcceleratorColumns, ColumnsError
 from hw_cost.breakdown import ENERGY_PARTS, LATENCY_PARTS, Breakdown, breakdown
 from hw_cost.cost_table import CostTable, cost_table
+from hw_cost.feasibility import envm_violation
 from hw_cost.groups import Groups, GroupsError
 from hw_cost.technology import (
     ENVM_PRESETS,
@@ -36,6 +37,7 @@ __all__ = [
     "WorkloadError",
     "breakdown",
     "cost_table",
+    "envm_violation",
     "load_constants",
     "load_technology",
 ]

@@ -114,6 +114,26 @@ def conditions(
     )
 
 
+def envm_violation(workload: Workload, envm_mib: float) -> str | None:
+    """Why an eNVM of that useful capacity does not suit what is stored in it; None if it does.
+
+    Cheap enough to ask before a cost table, which says the same.
+    """
+    held = workload.stored_bits()
+    need = held.embeddings * workload.embedding_storage.is_envm
+    need += held.encoder * workload.encoder_storage.is_envm
+    if envm_mib > 0 and need == 0:
+        return (
+            f"envm_mib {envm_mib:g} but 0 MiB are stored in it: embeddings and "
+            "encoder are both in SRAM"
+        )
+    if need > envm_mib * BITS_PER_MIB:
+        return (
+            f"envm_mib {envm_mib:g} is too small for the {need / BITS_PER_MIB:.3f} MiB stored in it"
+        )
+    return None
+
+
 def table_bits(workload: Workload, t: Technology) -> float:
     """Bits in the auxiliary SRAM: exit and DVFS tables, spans, layer norms of the layer in work."""
     shape = workload.shape
