@@ -82,7 +82,7 @@ def test_live_traces_equal_the_recorded_ones(glue_dir: Path, checkpoint: str) ->
         weight_format=adaptivfloat(8, 3),
         activation_format=adaptivfloat(8, 3),
     )
-    options = SourceOptions(glue_dir=str(glue_dir), cache=None, recorded=None)
+    options = SourceOptions(glue_dir=str(glue_dir), cache=None, recorded=None, torch_threads=2)
     live = LiveSource(spec, options).trace(knobs)
     recorded = RecordedTraces().trace(knobs)
     assert live.head_spans == recorded.head_spans
