@@ -75,18 +75,8 @@ def conditions(
             ),
         ),
         Condition(
-            (columns.envm_mib == 0) | (need_envm > 0),
-            lambda d: (
-                f"envm_mib {columns.envm_mib[d]:g} but 0 MiB are stored in it: embeddings and "
-                "encoder are both in SRAM"
-            ),
-        ),
-        Condition(
-            need_envm <= have_envm,
-            lambda d: (
-                f"envm_mib {columns.envm_mib[d]:g} is too small for the "
-                f"{need_envm / BITS_PER_MIB:.3f} MiB stored in it"
-            ),
+            (need_envm <= have_envm) & ((columns.envm_mib == 0) | (need_envm > 0)),
+            lambda d: str(envm_violation(workload, columns.envm_mib[d])),
         ),
         Condition(
             tile_mask_bits <= mask_bits,

@@ -161,51 +161,76 @@ def design_details(
     Standard errors of means are s / sqrt(n) over sentences; the 99th percentile has none here.
     """
     scorer = Scorer(scenario=scenario, technology=technology)
-    return [_detail(scorer, setting, design) for design in designs]
+    by_exits: dict[ExitKnobs, list[int]] = {}
+    for index, design in enumerate(designs):
+        by_exits.setdefault(design.exits, []).append(index)
+    details: dict[int, DesignDetail] = {}
+    for exits, indices in by_exits.items():
+        hardware = [designs[index].hardware for index in indices]
+        details.update(zip(indices, _details(scorer, setting, exits, hardware), strict=True))
+    return [details[index] for index in range(len(designs))]
 
 
-def _detail(scorer: Scorer, setting: Setting, design: DesignPoint) -> DesignDetail:
-    columns = AcceleratorColumns.from_knobs([design.hardware])
-    histogram = scorer.histogram(setting, [design.exits])
+def _details(
+    scorer: Scorer, setting: Setting, exits: ExitKnobs, hardware: Sequence[HardwareKnobs]
+) -> list[DesignDetail]:
+    """Details of accelerators that run one setting with the same exit knobs."""
+    columns = AcceleratorColumns.from_knobs(hardware)
+    histogram = scorer.histogram(setting, [exits])
     scores = scorer.score(setting, histogram, columns)
-    table, shares = scores.table, histogram.shares[0]
-    n = histogram.n_sentences
-    errors = {
-        "accuracy": float(histogram.accuracy_se[0]),
-        "energy_pj": _standard_error(table.energy_pj[0], shares, n),
-        "latency_mean_ns": _standard_error(table.latency_ns[0], shares, n),
-        "deadline_miss_rate": _standard_error(table.missed[0].astype(np.float64), shares, n),
-    }
-    rate = scorer.scenario.sentences_per_hour * _PJ_PER_HOUR_TO_MW
-    errors["power_mw"] = errors["energy_pj"] * rate
+    shares = histogram.shares[0]
     report = setting.trace.of(Split.REPORT)
-    _, actual = exit_layers(report, [design.exits])
+    _, actual = exit_layers(report, [exits])
     accuracy, accuracy_se = accuracy_with_error(report, actual)
-    parts = breakdown(
-        setting.workload, columns, _groups(histogram), shares, scorer.scenario, scorer.technology
-    )
-    voltages: dict[str, float] = {}
-    for voltage, share in zip(table.voltage_v[0], shares, strict=True):
-        if share > 0:
-            key = f"{voltage:.3f}"
-            voltages[key] = voltages.get(key, 0.0) + float(share)
     by_layer = np.bincount(
         histogram.actual_layer, weights=shares, minlength=setting.trace.n_exits + 1
     )
-    return DesignDetail(
-        metrics={
-            name: Figure(value=float(values[0, 0]), se=errors.get(name))
-            for name, values in scores.values.items()
-        },
-        report_accuracy=Figure(value=float(accuracy[0]), se=float(accuracy_se[0])),
-        breakdown=Breakdown(
-            energy_pj={name: float(v[0]) for name, v in parts.energy_pj.items()},
-            latency_ns={name: float(v[0]) for name, v in parts.latency_ns.items()},
-            area_mm2={name: float(v[0]) for name, v in parts.area_mm2.items()},
-        ),
-        exit_layer_shares=[float(share) for share in by_layer[1:]],
-        voltage_shares=dict(sorted(voltages.items())),
+    parts = breakdown(
+        setting.workload, columns, _groups(histogram), shares, scorer.scenario, scorer.technology
     )
+    return [
+        DesignDetail(
+            metrics=_figures(scorer, scores, histogram, row),
+            report_accuracy=Figure(value=float(accuracy[0]), se=float(accuracy_se[0])),
+            breakdown=Breakdown(
+                energy_pj={name: float(v[row]) for name, v in parts.energy_pj.items()},
+                latency_ns={name: float(v[row]) for name, v in parts.latency_ns.items()},
+                area_mm2={name: float(v[row]) for name, v in parts.area_mm2.items()},
+            ),
+            exit_layer_shares=[float(share) for share in by_layer[1:]],
+            voltage_shares=_voltage_shares(scores.table.voltage_v[row], shares),
+        )
+        for row in range(len(columns))
+    ]
+
+
+def _figures(
+    scorer: Scorer, scores: Scores, histogram: ExitHistogram, row: int
+) -> dict[str, Figure]:
+    """Every metric of one accelerator, with its standard error where it has one."""
+    table, shares, n = scores.table, histogram.shares[0], histogram.n_sentences
+    errors = {
+        "accuracy": float(histogram.accuracy_se[0]),
+        "energy_pj": _standard_error(table.energy_pj[row], shares, n),
+        "latency_mean_ns": _standard_error(table.latency_ns[row], shares, n),
+        "deadline_miss_rate": _standard_error(table.missed[row].astype(np.float64), shares, n),
+    }
+    rate = scorer.scenario.sentences_per_hour * _PJ_PER_HOUR_TO_MW
+    errors["power_mw"] = errors["energy_pj"] * rate
+    return {
+        name: Figure(value=float(values[row, 0]), se=errors.get(name))
+        for name, values in scores.values.items()
+    }
+
+
+def _voltage_shares(voltage_v: FloatArray, shares: FloatArray) -> dict[str, float]:
+    """Share of the sentences by voltage, from the voltage (n_groups,) of each group."""
+    found: dict[str, float] = {}
+    for voltage, share in zip(voltage_v, shares, strict=True):
+        if share > 0:
+            key = f"{voltage:.3f}"
+            found[key] = found.get(key, 0.0) + float(share)
+    return dict(sorted(found.items()))
 
 
 def score_one(
