@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from evaluators.traces import ExitTrace
 from hw_cost import EncoderShape, envm_violation, load_technology
 from search_space import (
+    DramKind,
     KnobValue,
     ModelKnobs,
     design_point,
@@ -98,7 +99,11 @@ class Evaluation:
         self._traces: dict[tuple[KnobValue, ...], ExitTrace] = {}
         objectives = [objective.metric for objective in spec.objectives]
         constrained = [constraint.metric for constraint in spec.constraints]
-        self.technology = load_technology(envm=spec.scenario.envm_preset)
+        self.technology = load_technology(
+            envm=spec.scenario.envm_preset,
+            logic=spec.scenario.logic_preset,
+            node_nm=spec.scenario.node_nm,
+        )
         self._scorer = Scorer(
             scenario=spec.scenario.scenario(),
             technology=self.technology,
@@ -110,7 +115,8 @@ class Evaluation:
     def setting(self, flat: Flat) -> Setting:
         """The measured setting of a flat point's model knobs."""
         knobs = model_knobs(flat)
-        key = (*knobs.trace_key(), knobs.embedding_storage, knobs.encoder_storage)
+        cells = (knobs.embedding_storage, knobs.encoder_storage, knobs.cell_of_exits)
+        key = (*knobs.trace_key(), *cells, knobs.table_storage)
         if key not in self._settings:
             if knobs.trace_key() not in self._traces:
                 self._traces[knobs.trace_key()] = self._source.trace(knobs)
@@ -162,7 +168,12 @@ class Evaluation:
         started = time.perf_counter()
         design = design_point(flat)
         setting = self.setting(flat)
-        unsuited = envm_violation(setting.workload, design.hardware.envm_mib)
+        unsuited = envm_violation(
+            setting.workload,
+            design.hardware.envm_mib,
+            self.technology,
+            has_dram=design.hardware.dram is not DramKind.NONE,
+        )
         if unsuited is not None:
             return Outcome(
                 state="infeasible",

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from dse.errors import RunFolderError
-from search_space import CellKind, DvfsPolicy, ExitPolicy, parse_number_format
+from search_space import (
+    KNOB_DEFAULTS,
+    WITH_ENCODER,
+    CellKind,
+    Compaction,
+    DramKind,
+    DvfsPolicy,
+    ExitPolicy,
+    ZeroGating,
+    parse_number_format,
+)
 from studies.records import Front, FrontDesign
 
 _CODES: Final = {
@@ -16,6 +26,11 @@ _CODES: Final = {
     "dvfs_policy": [policy.value for policy in DvfsPolicy],
     "embedding_storage": [cell.value for cell in CellKind],
     "encoder_storage": [cell.value for cell in CellKind],
+    "exit_storage": [*(cell.value for cell in CellKind), WITH_ENCODER],
+    "table_storage": [cell.value for cell in CellKind],
+    "dram": [kind.value for kind in DramKind],
+    "zero_gating": [kind.value for kind in ZeroGating],
+    "compaction": [kind.value for kind in Compaction],
 }
 
 
@@ -64,7 +79,7 @@ def parameter_package(document: dict[str, Any]) -> str:
     of the EdgeBERT accelerator), times in nanoseconds; enumerations are codes with their names
     beside them.
     """
-    knobs = document["knobs"]
+    knobs = {**KNOB_DEFAULTS, **document["knobs"]}
     weights = parse_number_format(knobs["weight_format"])
     activations = parse_number_format(knobs["activation_format"])
     lines: list[tuple[str, int, str]] = [
@@ -74,6 +89,9 @@ def parameter_package(document: dict[str, Any]) -> str:
         ("MASK_SRAM_BYTES", knobs["mask_sram_kib"] * 1024, "one bitmask buffer of one unit"),
         ("AUX_SRAM_BYTES", knobs["aux_sram_kib"] * 1024, "auxiliary buffer of one unit"),
         ("ENVM_BYTES", round(knobs["envm_mib"] * 1024 * 1024), "useful capacity"),
+        ("WEIGHT_SRAM_BYTES", knobs["weight_sram_kib"] * 1024, "0: as large as what it holds"),
+        ("ACCUMULATOR_BITS", knobs["accumulator_bits"], "partial sums"),
+        ("DVFS_LEVELS", knobs["dvfs_levels"], "entries of the supply table"),
         ("MIN_VOLTAGE_MV", round(knobs["min_voltage_v"] * 1000), "mV"),
         ("MAX_VOLTAGE_MV", round(knobs["max_voltage_v"] * 1000), "mV"),
         ("DEADLINE_NS", round(document["scenario"]["deadline_ms"] * 1e6), "ns"),

@@ -1,9 +1,11 @@
 """Pure functions: workload groups x accelerator columns x technology -> cost table, area."""
 
-from hw_cost.accelerator import DVFS_POLICIES, AcceleratorColumns, ColumnsError
+from hw_cost.accelerator import CHOICES, DVFS_POLICIES, AcceleratorColumns, ColumnsError
 from hw_cost.breakdown import ENERGY_PARTS, LATENCY_PARTS, Breakdown, breakdown
 from hw_cost.cost_table import CostTable, cost_table
+from hw_cost.explanation import ExplainedGemm, InfeasibleDesignError, explained_gemms
 from hw_cost.feasibility import envm_violation
+from hw_cost.gemm_costs import GemmCosts, MatrixProduct, WeightPort, gemm_costs
 from hw_cost.groups import Groups, GroupsError
 from hw_cost.technology import (
     ENVM_PRESETS,
@@ -17,6 +19,7 @@ from hw_cost.technology import (
 from hw_cost.workload import EncoderShape, StoredBits, Workload, WorkloadError
 
 __all__ = [
+    "CHOICES",
     "DVFS_POLICIES",
     "ENERGY_PARTS",
     "ENVM_PRESETS",
@@ -27,17 +30,24 @@ __all__ = [
     "Constant",
     "CostTable",
     "EncoderShape",
+    "ExplainedGemm",
+    "GemmCosts",
     "Groups",
     "GroupsError",
+    "InfeasibleDesignError",
     "Mark",
+    "MatrixProduct",
     "StoredBits",
     "Technology",
     "TechnologyError",
+    "WeightPort",
     "Workload",
     "WorkloadError",
     "breakdown",
     "cost_table",
     "envm_violation",
+    "explained_gemms",
+    "gemm_costs",
     "load_constants",
     "load_technology",
 ]

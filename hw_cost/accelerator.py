@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hw_cost.units import Floats, Ints
-from search_space import DvfsPolicy, HardwareKnobs
+from search_space import (
+    Compaction,
+    DramKind,
+    DvfsPolicy,
+    HardwareKnobs,
+    MappingObjective,
+    ZeroGating,
+)
 
+CHOICES: Final[dict[str, tuple[StrEnum, ...]]] = {
+    "dvfs_policy": tuple(DvfsPolicy),
+    "dram": tuple(DramKind),
+    "zero_gating": tuple(ZeroGating),
+    "compaction": tuple(Compaction),
+    "mapping_objective": tuple(MappingObjective),
+}
+"""Columns of named choices hold the index into these tuples."""
 DVFS_POLICIES: Final = tuple(DvfsPolicy)
-"""`AcceleratorColumns.dvfs_policy` holds the index into this tuple."""
+_OF_THE_SUPPLY: Final = frozenset({"min_voltage_v", "max_voltage_v", "dvfs_policy", "dvfs_levels"})
 
 
 class ColumnsError(ValueError):
@@ -24,7 +40,7 @@ class ColumnsError(ValueError):
 class AcceleratorColumns:
     """Hardware knobs of many designs: (n_designs,) arrays named and measured as in `HardwareKnobs`.
 
-    ``dvfs_policy`` is the index of the policy in `DVFS_POLICIES`.
+    Columns of named choices hold the index of the choice in `CHOICES`.
     """
 
     mac_vector_size: Ints
@@ -36,20 +52,29 @@ class AcceleratorColumns:
     min_voltage_v: Floats
     max_voltage_v: Floats
     dvfs_policy: Ints
+    dvfs_levels: Ints
+    weight_sram_kib: Ints
+    dram: Ints
+    zero_gating: Ints
+    compaction: Ints
+    accumulator_bits: Ints
+    mapping_objective: Ints
 
     def __post_init__(self) -> None:
-        """Refuse columns of different lengths and policies that do not exist."""
+        """Refuse columns of different lengths and choices that do not exist."""
         for field in fields(self):
             column = getattr(self, field.name)
             if column.shape != (len(self),):
                 raise ColumnsError(
                     f"Column {field.name} has shape {column.shape}: expected ({len(self)},)."
                 )
-        if len(self) and not (0 <= self.dvfs_policy.min() <= self.dvfs_policy.max() < 3):
-            raise ColumnsError(
-                f"Column dvfs_policy has values outside 0 to {len(DVFS_POLICIES) - 1}: expected "
-                "indices into DVFS_POLICIES."
-            )
+        for name, choices in CHOICES.items():
+            column = getattr(self, name)
+            if len(self) and not (0 <= column.min() <= column.max() < len(choices)):
+                raise ColumnsError(
+                    f"Column {name} has values outside 0 to {len(choices) - 1}: expected indices "
+                    f"into {', '.join(choices)}."
+                )
 
     def __len__(self) -> int:
         """Number of designs."""
@@ -58,26 +83,14 @@ class AcceleratorColumns:
     @classmethod
     def from_knobs(cls, knobs: Sequence[HardwareKnobs]) -> AcceleratorColumns:
         """Columns of those designs, in order."""
-
-        def whole(name: str) -> Ints:
-            return np.array([getattr(k, name) for k in knobs], dtype=np.int64)
-
-        def real(name: str) -> Floats:
-            return np.array([getattr(k, name) for k in knobs], dtype=np.float64)
-
-        return cls(
-            mac_vector_size=whole("mac_vector_size"),
-            processing_units=whole("processing_units"),
-            data_sram_kib=whole("data_sram_kib"),
-            mask_sram_kib=whole("mask_sram_kib"),
-            aux_sram_kib=whole("aux_sram_kib"),
-            envm_mib=real("envm_mib"),
-            min_voltage_v=real("min_voltage_v"),
-            max_voltage_v=real("max_voltage_v"),
-            dvfs_policy=np.array(
-                [DVFS_POLICIES.index(k.dvfs_policy) for k in knobs], dtype=np.int64
-            ),
-        )
+        columns: dict[str, Any] = {}
+        for field in fields(cls):
+            values = [getattr(k, field.name) for k in knobs]
+            if field.name in CHOICES:
+                values = [CHOICES[field.name].index(value) for value in values]
+            real = field.name in ("envm_mib", "min_voltage_v", "max_voltage_v")
+            columns[field.name] = np.array(values, dtype=np.float64 if real else np.int64)
+        return cls(**columns)
 
     def take(self, indices: Ints | NDArray[np.bool_] | slice) -> AcceleratorColumns:
         """Columns of some designs: indices, a mask or a slice."""
@@ -90,18 +103,11 @@ class AcceleratorColumns:
 
         Supplies and policy of a distinct design are those of any one member: not to be read.
         """
-        rows = np.column_stack(
-            [
-                getattr(self, name)
-                for name in (
-                    "mac_vector_size",
-                    "processing_units",
-                    "data_sram_kib",
-                    "mask_sram_kib",
-                    "aux_sram_kib",
-                    "envm_mib",
-                )
-            ]
-        )
-        _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        if len(self) == 1:
+            return self, np.zeros(1, dtype=np.int64)
+        names = [field.name for field in fields(self) if field.name not in _OF_THE_SUPPLY]
+        # Equal bytes are equal designs: sorting rows of bytes is faster than sorting columns.
+        rows = np.column_stack([getattr(self, name).astype(np.float64) for name in names])
+        as_bytes = np.ascontiguousarray(rows).view(f"V{rows.shape[1] * rows.itemsize}")[:, 0]
+        _, first, inverse = np.unique(as_bytes, return_index=True, return_inverse=True)
         return self.take(first), inverse.reshape(-1).astype(np.int64)

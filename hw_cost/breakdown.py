@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from hw_cost.accelerator import AcceleratorColumns
-from hw_cost.evaluation import (
-    BlockCosts,
-    Evaluation,
-    GroupIndex,
-    block_costs,
-    evaluation,
-    group_index,
-    to_groups,
-)
+from hw_cost.evaluation import Block, evaluation, sentences
+from hw_cost.execution import DIRECT_PARTS, LOGIC_PARTS, PARTS, SRAM_PARTS
 from hw_cost.groups import Groups, GroupsError
+from hw_cost.sentence import Sentences
 from hw_cost.supply import SupplyLevels
-from hw_cost.tally import DIRECT_PARTS, LOGIC_PARTS, SRAM_PARTS, Step
 from hw_cost.technology import Technology
-from hw_cost.units import NS_PER_MS, Floats
+from hw_cost.units import Floats, Ints
 from hw_cost.workload import Workload
 from search_space import IdleAccounting, Scenario
 
@@ -30,14 +23,15 @@ ENERGY_PARTS: Final = (
     "sram",
     "weight_sram",
     "envm",
+    "dram",
     "special_functions",
     "control",
     "leakage",
+    "wake",
     "ldo",
     "idle",
 )
-LATENCY_PARTS: Final = ("gemm", "memory_stall", "special_functions", "dvfs_switch")
-_BLOCK_DESIGNS: Final = 64
+LATENCY_PARTS: Final = ("wake", "gemm", "memory_stall", "special_functions", "dvfs_switch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +78,15 @@ def breakdown(
             f"of 0 or more for each of the {len(groups)} groups, with sum 1."
         )
     e = evaluation(workload, columns, groups, scenario, technology)
-    index = group_index(e)
+    g = sentences(e)
     energy = {part: np.full(len(columns), np.nan) for part in ENERGY_PARTS}
     latency = {part: np.full(len(columns), np.nan) for part in LATENCY_PARTS}
-    for rows in e.blocks(_BLOCK_DESIGNS):
-        block = block_costs(e, rows)
-        for part, values in _energy_means(e, block, index, weights).items():
-            energy[part][rows] = values
-        for part, values in _latency_means(e, block, index, weights).items():
-            latency[part][rows] = values
+    for block in e.blocks():
+        energy_means, latency_means = _means(block, g, weights)
+        for part, values in energy_means.items():
+            energy[part][block.rows] = values
+        for part, values in latency_means.items():
+            latency[part][block.rows] = values
     return Breakdown(
         energy_pj=energy,
         latency_ns=latency,
@@ -100,120 +94,104 @@ def breakdown(
     )
 
 
-def _mean(
-    start: Floats | float,
-    layers: tuple[Floats, ...],
-    switch: Floats,
-    e: Evaluation,
-    block: BlockCosts,
-    index: GroupIndex,
-    weights: Floats,
-) -> Floats:
-    """(n_designs,) mean of a quantity over the groups.
+def _runs(
+    g: Sentences, weights: Floats, chosen: Ints, n_tokens: int, n_levels: int
+) -> tuple[Floats, Floats]:
+    """How often a sentence runs a step at a level, and changes to a level, on average.
 
     Args:
-        start: (n_designs, n_token_counts) of the start.
-        layers: for each kind of layer at every level, (n_levels, n_designs, n_token_counts).
-        switch: (n_levels, n_designs, 1) of a change to that level.
-        e: the call.
-        block: the designs.
-        index: of the groups.
+        g: the groups.
         weights: (n_groups,) shares.
+        chosen: (n_designs, n_choices) levels.
+        n_tokens: distinct token counts.
+        n_levels: supplies.
+
+    Returns:
+        (n_designs, n_levels, n_token_counts, n_steps) runs, the start being the last step, and
+        (n_designs, n_levels) changes.
     """
-    first = start + layers[e.workload.kind_of_layer[0]][0]
-    once = block.chosen.once_table(first, switch)
-    mean: Floats = once @ np.bincount(index.once, weights, once.shape[1])
-    for layer, count in zip(layers, index.counts, strict=True):
-        rest = block.chosen.rest_table(layer)
-        mean = mean + rest @ np.bincount(index.rest, weights * count, rest.shape[1])
-    return mean
+    kinds = g.layer_counts.shape[1]
+    designs, choices = chosen.shape
+    runs = np.zeros((designs, n_levels, n_tokens, kinds + 1))
+    later = np.zeros((choices, kinds))
+    np.add.at(later, g.choice, weights[:, None] * g.layer_counts[g.actual - 1])
+    design = np.arange(designs)[:, None]
+    where: Any = (design, chosen, g.choice_token[None], slice(0, kinds))
+    np.add.at(runs, where, later[None])
+    token_share = np.bincount(g.choice_token[g.choice], weights, n_tokens)
+    runs[:, 0, :, g.first_kind] += token_share
+    runs[:, 0, :, kinds] += token_share
+    changes = np.zeros((designs, n_levels))
+    leaving = np.bincount(g.choice, weights * (g.actual > 1), choices)
+    np.add.at(changes, (design, chosen), leaving[None])
+    return runs, changes
 
 
-def _part_pj(
-    step: Step, step_ns: Floats, levels: SupplyLevels, block: BlockCosts
-) -> dict[str, Floats]:
-    """Energy of a step at every level by part; loss in the LDO apart."""
-    here = {part: energy[block.structure] for part, energy in step.energy_pj.items()}
-    parts = {part: here[part] * levels.logic for part in LOGIC_PARTS}
-    parts |= {part: here[part] * levels.sram for part in SRAM_PARTS}
-    logic_pj = sum((parts[part] for part in LOGIC_PARTS), np.zeros_like(step_ns))
-    sram_pj = sum((parts[part] for part in SRAM_PARTS), np.zeros_like(step_ns))
-    parts |= {part: np.broadcast_to(here[part], step_ns.shape) for part in DIRECT_PARTS}
-    parts["control"] = parts["control"] + levels.pll_mw * step_ns
-    envm_mw = step.envm_leakage_mw[block.structure]
-    parts["leakage"] = step_ns * (levels.leakage_core_mw + envm_mw)
-    parts["ldo"] = (
-        logic_pj * (levels.logic_input - 1)
-        + sram_pj * (levels.sram_input - 1)
-        + step_ns * (levels.leakage_input_mw - levels.leakage_core_mw)
-    )
-    return parts
+def _means(
+    block: Block, g: Sentences, weights: Floats
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Mean energies and latencies by part of a block's designs."""
+    e, levels = block.whole, block.levels()
+    asleep, waiting = e.sleep(block.rows)
+    designs = block.designs(levels, asleep, waiting, at_input=True)
+    chosen = np.zeros((len(block.rows), len(g.choice_token)), dtype=np.int16)
+    pj, ns = (np.empty((len(block.rows), len(weights))) for _ in range(2))
+    block.run(designs, g, chosen, choose=True, pj=pj, ns=ns)
+    n_levels = levels.voltage_v.shape[1]
+    runs, changes = _runs(g, weights, chosen.astype(np.int64), len(e.tokens), n_levels)
 
-
-def _energy_means(
-    e: Evaluation, block: BlockCosts, index: GroupIndex, weights: Floats
-) -> dict[str, Floats]:
-    levels = block.levels
-    start = _part_pj(e.run.start, block.start_ns, levels.level(0), block)
-    layers = [
-        _part_pj(step, ns, levels, block)
-        for step, ns in zip(e.run.layers, block.layer_ns, strict=True)
-    ]
-    switch_ns = e.technology.dvfs_switch_ns
-    switch = {part: np.zeros_like(block.switch_mw) for part in start}
-    switch["control"] = levels.pll_mw * switch_ns
-    switch["leakage"] = levels.leakage_core_mw * switch_ns
-    switch["ldo"] = (levels.leakage_input_mw - levels.leakage_core_mw) * switch_ns
-    means = {
-        part: _mean(
-            start[part][0],
-            tuple(layer[part] for layer in layers),
-            switch[part],
-            e,
-            block,
-            index,
-            weights,
-        )
-        for part in start
+    steps, local = block.steps, block.local
+    period_ns = (1 / levels.clock_ghz)[:, :, None, None]
+    busy, load_cycles, load_ns = np.moveaxis(steps.fetches[local], -1, 0)
+    gemm_ns = period_ns * busy.sum(axis=-1)[:, None]
+    special_ns = period_ns * steps.special_cycles[local][:, None]
+    at_level = period_ns[..., None]
+    loads_ns = load_cycles[:, None] * at_level + load_ns[:, None]
+    fetch_ns = np.maximum(busy[:, None] * at_level, loads_ns).sum(axis=-1)
+    latency = {
+        "wake": asleep.wake_ns,
+        "gemm": (runs * gemm_ns).sum(axis=(1, 2, 3)),
+        "memory_stall": (runs * np.maximum(fetch_ns - gemm_ns, 0)).sum(axis=(1, 2, 3)),
+        "special_functions": (runs * special_ns).sum(axis=(1, 2, 3)),
+        "dvfs_switch": (changes * levels.switch_ns).sum(axis=1),
     }
-    means["idle"] = np.zeros(len(block.columns))
-    if e.scenario.idle is IdleAccounting.LEAKAGE:
-        times = np.empty((len(block.columns), len(weights)))
-        once = block.chosen.once_table(block.first_ns, np.full_like(block.switch_mw, switch_ns))
-        to_groups(once, tuple(block.chosen.rest_table(ns) for ns in block.layer_ns), index, times)
-        slack_ns = np.maximum(e.scenario.deadline_ms * NS_PER_MS - times, 0)
-        means["idle"] = block.idle_mw[:, 0] * (slack_ns @ weights)
-    return means
+    time_ns = runs * (fetch_ns + special_ns)
+    busy_ns = time_ns.sum(axis=(2, 3)) + changes * levels.switch_ns
+    energy = _switching(steps.energy_pj[local], runs, levels)
+    structure = e.structure[block.rows]
+    start_ns = time_ns[..., -1].sum(axis=(1, 2))
+    stores_ns = time_ns.sum(axis=(1, 2, 3))
+    envm_mw = e.stores.envm_mw[structure]
+    energy["dram"] += e.stores.dram.active_mw[structure] * stores_ns
+    energy["control"] += (levels.pll_mw * busy_ns).sum(axis=1)
+    energy["leakage"] = (levels.leakage_core_mw * busy_ns).sum(axis=1)
+    energy["leakage"] += envm_mw[:, 1:].sum(axis=1) * stores_ns + envm_mw[:, 0] * start_ns
+    energy["ldo"] += ((levels.leakage_input_mw - levels.leakage_core_mw) * busy_ns).sum(axis=1)
+    energy["wake"] = asleep.wake_pj
+    slack_ns = np.maximum(g.deadline_ns - ns, 0) @ weights
+    charged = e.scenario.idle is IdleAccounting.LEAKAGE
+    energy["idle"] = waiting.leakage_input_mw[:, 0] * charged * slack_ns
+    return energy, latency
 
 
-def _latency_means(
-    e: Evaluation, block: BlockCosts, index: GroupIndex, weights: Floats
-) -> dict[str, Floats]:
-    levels = block.levels
+def _switching(step_pj: Floats, runs: Floats, levels: SupplyLevels) -> dict[str, Floats]:
+    """Switching energy by part, and what the LDO loses on it.
 
-    def part_ns(step: Step, step_ns: Floats, at: SupplyLevels) -> dict[str, Floats]:
-        period_ns = 1 / at.clock_ghz
-        cycles = step.gemm_cycles + sum(
-            (fetch.compute_cycles for fetch in step.fetches), np.zeros_like(step.gemm_cycles)
-        )
-        gemm = cycles[block.structure] * period_ns
-        special = step.special_cycles[block.structure] * period_ns
-        return {
-            "gemm": gemm,
-            "special_functions": special,
-            "memory_stall": np.maximum(step_ns - gemm - special, 0),
-        }
-
-    start = part_ns(e.run.start, block.start_ns, levels.level(0))
-    layers = [
-        part_ns(step, ns, levels) for step, ns in zip(e.run.layers, block.layer_ns, strict=True)
-    ]
-    none = np.zeros_like(block.switch_mw)
-    means = {
-        part: _mean(start[part][0], tuple(x[part] for x in layers), none, e, block, index, weights)
-        for part in start
-    }
-    nothing = tuple(np.zeros_like(ns) for ns in block.layer_ns)
-    change = np.full_like(none, e.technology.dvfs_switch_ns)
-    means["dvfs_switch"] = _mean(0.0, nothing, change, e, block, index, weights)
-    return means
+    Args:
+        step_pj: (n_designs, n_token_counts, n_steps, 7) at the nominal supply.
+        runs: (n_designs, n_levels, n_token_counts, n_steps).
+        levels: supplies.
+    """
+    energy = {"ldo": np.zeros(len(step_pj))}
+    for parts, factor, at_input in (
+        (LOGIC_PARTS, levels.logic, levels.logic_input),
+        (SRAM_PARTS, levels.sram, levels.sram_input),
+        (DIRECT_PARTS, np.ones_like(levels.logic), np.ones_like(levels.logic)),
+    ):
+        used = np.einsum("dlsk,dl->dsk", runs, factor)
+        lost = np.einsum("dlsk,dl->dsk", runs, factor * (at_input - 1))
+        for part in parts:
+            at_nominal = step_pj[..., PARTS.index(part)]
+            energy[part] = (at_nominal * used).sum(axis=(1, 2))
+            energy["ldo"] += (at_nominal * lost).sum(axis=(1, 2))
+    return energy

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from hw_cost.accelerator import AcceleratorColumns
 from hw_cost.area import Floorplan, floorplan, ldo_area_mm2
-from hw_cost.dvfs import chosen_levels
-from hw_cost.execution import Execution, execution
-from hw_cost.feasibility import Condition, all_hold, conditions
+from hw_cost.chip import Chips, chips_of, take_chips
+from hw_cost.execution import Steps, execution
+from hw_cost.feasibility import Condition, all_hold, buffer_condition, conditions
 from hw_cost.groups import Groups, GroupsError
-from hw_cost.supply import (
-    DesignStep,
-    SupplyLevels,
-    level_counts,
-    step_energy_pj,
-    step_latency_ns,
-    sum_step,
-    supply_levels,
-    take_step,
-    waiting_supply,
-)
+from hw_cost.sentence import Designs, Sentences, sentence_costs
+from hw_cost.sleep import Sleep, sleep
+from hw_cost.stores import Stores, stores
+from hw_cost.supply import SupplyLevels, level_counts, supply_levels, waiting_supply
 from hw_cost.technology import Technology
-from hw_cost.units import NS_PER_MS, Bools, Floats, Ints
-from hw_cost.voltage import leakage_factor, supply_factor
+from hw_cost.units import NS_PER_MS, Bools, Floats, Ints, Levels
+from hw_cost.work import model_of, rates_of, work_of
 from hw_cost.workload import Workload
 from search_space import IdleAccounting, Scenario
+
+_BLOCK_STRUCTURES: Final = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """One call: designs, groups and the execution on the designs' distinct structures.
+    """One call: designs, groups and what follows from the designs' distinct structures.
 
     Attributes:
         workload: the encoder.
@@ -46,12 +42,12 @@ class Evaluation:
         actual: (n_groups,) actual layer.
         layer_counts: (n_layers, n_kinds) layers of each kind among 2 ... p.
         structure: (n_designs,) index of the design's structure.
-        run: execution on the structures.
-        plan: area and leakage of the structures.
-        start: start step by rail.
-        layers: layer steps by rail, one for each kind.
-        checks: feasibility conditions.
-        feasible: (n_designs,).
+        chips: the structures.
+        stores: their stores.
+        plan: their area and leakage.
+        checks: feasibility conditions; that of the data buffers is the last.
+        feasible: (n_designs,); the buffers are looked at by `blocks`.
+        least_bits: (n_designs,) data-buffer bits needed; filled by `blocks`.
     """
 
     workload: Workload
@@ -64,23 +60,32 @@ class Evaluation:
     actual: Ints
     layer_counts: Ints
     structure: Ints
-    run: Execution
+    chips: Chips
+    stores: Stores
     plan: Floorplan
-    start: DesignStep
-    layers: tuple[DesignStep, ...]
     checks: tuple[Condition, ...]
     feasible: Bools
+    least_bits: Floats
 
-    def blocks(self, block_designs: int) -> Iterator[Ints]:
-        """Feasible designs in blocks small enough for the processor's cache.
-
-        Designs of one policy and with as many levels stand together: the longest list costs.
-        """
+    def blocks(self, *, detailed: bool = False) -> Iterator[Block]:
+        """Feasible designs in blocks whose steps stay small; fills `feasible` of the buffers."""
         rows = np.flatnonzero(self.feasible)
-        counts = level_counts(self.columns, self.technology)[rows]
-        rows = rows[np.lexsort((rows, counts, self.columns.dvfs_policy[rows]))]
-        for first in range(0, len(rows), block_designs):
-            yield rows[first : first + block_designs]
+        rows = rows[np.argsort(self.structure[rows], kind="stable")]
+        of = self.structure[rows]
+        wanted, place = np.unique(of, return_inverse=True)
+        model, rates = model_of(self.workload), rates_of(self.technology)
+        work = work_of(self.workload, self.tokens, self.chips.n, self.technology)
+        for first in range(0, len(wanted), _BLOCK_STRUCTURES):
+            here = wanted[first : first + _BLOCK_STRUCTURES]
+            chips = take_chips(self.chips, here)
+            steps = execution(model, rates, work, chips, detailed=detailed)
+            start, end = np.searchsorted(place, (first, first + len(here)))
+            designs, local = rows[start:end], place[start:end] - first
+            self.least_bits[designs] = steps.least_bits[local]
+            fits = steps.fits[local]
+            self.feasible[designs[~fits]] = False
+            if fits.any():
+                yield Block(self, designs[fits], local[fits], steps)
 
     def area_mm2(self) -> dict[str, Floats]:
         """Area by block, (n_designs,)."""
@@ -92,22 +97,26 @@ class Evaluation:
         )
         return blocks
 
-    def standby_power_mw(self) -> Floats:
-        """(n_designs,) drawn between sentences: weight SRAM retained at its floor, rest gated."""
-        t = self.technology
-        floor = np.full(len(self.columns), t.sram_floor_v)
-        rail = np.maximum(self.columns.max_voltage_v, floor)
-        power: Floats = (
-            self.plan.weight_sram_leakage_mw
-            * leakage_factor(floor, t)
-            * supply_factor(floor, rail, t)
+    def sleep(self, rows: Ints) -> tuple[Sleep, SupplyLevels]:
+        """Sleep of those designs, and the supply that they wait at."""
+        columns, structure = self.columns.take(rows), self.structure[rows]
+        waiting = waiting_supply(columns, self.plan, structure, self.technology)
+        mode = self.scenario.power_mode
+        asleep = sleep(
+            self.workload,
+            columns,
+            self.plan,
+            self.stores,
+            structure,
+            waiting,
+            mode,
+            self.technology,
         )
-        return power
+        return asleep, waiting
 
     def masked(self, values: Floats) -> Floats:
-        """(n_designs, ...) values with NaN in the rows of infeasible designs."""
-        shape = (-1,) + (1,) * (values.ndim - 1)
-        return np.where(self.feasible.reshape(shape), values, np.nan)
+        """(n_designs,) values with NaN for infeasible designs."""
+        return np.where(self.feasible, values, np.nan)
 
 
 def evaluation(
@@ -136,8 +145,15 @@ def evaluation(
         )
     tokens, token = np.unique(groups.tokens.astype(np.int64), return_inverse=True)
     structures, structure = columns.structure()
-    run = execution(workload, structures, tokens, technology)
-    checks = conditions(workload, columns, run, structure, int(tokens[-1]), technology)
+    held = stores(workload, structures, technology)
+    plain = chips_of(structures, workload, held, technology)
+    plan = floorplan(structures, workload, plain, held, technology)
+    static_mw = plan.logic_leakage_mw + plan.sram_leakage_mw + technology.pll_energy_pj_per_cycle
+    static_mw = static_mw + held.envm_mw[:, 1:].sum(axis=1) + held.dram.active_mw
+    mode = scenario.power_mode
+    checks = conditions(workload, columns, held, structure, mode, technology)
+    feasible, least_bits = all_hold(checks), np.zeros(len(columns))
+    buffers = buffer_condition(columns, feasible, least_bits, int(tokens[-1]))
     of_layer = np.array(workload.kind_of_layer)
     kinds = of_layer[:, None] == np.arange(len(workload.layer_kinds))
     kinds[0] = False  # layer 1 is always run, at the highest supply
@@ -150,173 +166,87 @@ def evaluation(
         token=token.astype(np.int64),
         predicted=groups.predicted_layer.astype(np.int64),
         actual=groups.actual_layer.astype(np.int64),
-        layer_counts=kinds.cumsum(axis=0)[: int(groups.predicted_layer.max())],
+        layer_counts=kinds.cumsum(axis=0),
         structure=structure,
-        run=run,
-        plan=floorplan(structures, workload, run.arrays, run.stores, technology),
-        start=sum_step(run.start),
-        layers=tuple(sum_step(layer) for layer in run.layers),
-        checks=checks,
-        feasible=all_hold(checks),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockCosts:
-    """Supplies chosen for a block of designs and what follows from them.
-
-    Attributes:
-        columns: the designs.
-        structure: (n_designs,).
-        levels: their supplies.
-        waiting: supply until the deadline.
-        first_ns: (n_designs, n_token_counts) start and layer 1.
-        start_ns: (n_levels, n_designs, n_token_counts) of the start.
-        layer_ns: for each kind, same shape.
-        layer_pj: for each kind, supply energy, same shape.
-        chosen: level for each prediction.
-        switch_mw: (n_levels, n_designs, 1) power during a change of level.
-        idle_mw: (n_designs, 1) power charged up to the deadline.
-    """
-
-    columns: AcceleratorColumns
-    structure: Ints
-    levels: SupplyLevels
-    waiting: SupplyLevels
-    first_ns: Floats
-    start_ns: Floats
-    layer_ns: tuple[Floats, ...]
-    layer_pj: tuple[Floats, ...]
-    chosen: ChosenLevels
-    switch_mw: Floats
-    idle_mw: Floats
-
-
-def block_costs(e: Evaluation, rows: Ints) -> BlockCosts:
-    """Supplies chosen for those designs, all feasible."""
-    t = e.technology
-    columns, structure = e.columns.take(rows), e.structure[rows]
-    levels = supply_levels(columns, e.plan, structure, t)
-    waiting = waiting_supply(columns, e.plan, structure, t)
-    steps = [take_step(step, structure) for step in e.layers]
-    layer_ns = tuple(step_latency_ns(step, levels) for step in steps)
-    layer_pj = tuple(
-        step_energy_pj(step, ns, levels, at_input=True)
-        for step, ns in zip(steps, layer_ns, strict=True)
-    )
-    start_ns = step_latency_ns(take_step(e.start, structure), levels.level(0))
-    first_ns = start_ns[0] + layer_ns[e.workload.kind_of_layer[0]][0]
-    switch_mw = levels.leakage_input_mw + levels.pll_mw
-    charged = e.scenario.idle is IdleAccounting.LEAKAGE
-    idle_mw = waiting.leakage_input_mw[0] * charged
-    return BlockCosts(
-        columns=columns,
-        structure=structure,
-        levels=levels,
-        waiting=waiting,
-        first_ns=first_ns,
-        start_ns=start_ns,
-        layer_ns=layer_ns,
-        layer_pj=layer_pj,
-        chosen=ChosenLevels.of(
-            chosen_levels(
-                first_ns=first_ns,
-                layer_ns=layer_ns,
-                layer_pj=layer_pj,
-                layer_counts=e.layer_counts,
-                exists=levels.exists,
-                switch_ns=t.dvfs_switch_ns,
-                switch_mw=switch_mw,
-                idle_mw=idle_mw,
-                deadline_ns=e.scenario.deadline_ms * NS_PER_MS,
-                policy=columns.dvfs_policy,
-            )
-        ),
-        switch_mw=switch_mw,
-        idle_mw=idle_mw,
+        chips=plain._replace(static_mw=static_mw),
+        stores=held,
+        plan=plan,
+        checks=(*checks, buffers),
+        feasible=feasible,
+        least_bits=least_bits,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class GroupIndex:
-    """Where the cost of each group is found.
-
-    A sentence costs its first layer, a change of supply if the chosen level is not the first and a
-    second layer runs, and its further layers at the chosen level.
+class Block:
+    """Some feasible designs with the steps of their structures.
 
     Attributes:
-        once: (n_groups,) column of a `once_table`: token count, and prediction if layer 2 runs.
-        rest: (n_groups,) column of a `rest_table`: token count and prediction.
-        counts: (n_kinds, n_groups) layers of each kind that run after the first.
+        whole: the evaluation that they are part of.
+        rows: (n,) their places among all designs.
+        local: (n,) their places in the steps.
+        steps: of the structures.
     """
 
-    once: Ints
-    rest: Ints
-    counts: Floats
+    whole: Evaluation
+    rows: Ints
+    local: Ints
+    steps: Steps
+
+    def levels(self) -> SupplyLevels:
+        """Their supplies."""
+        e = self.whole
+        return supply_levels(
+            e.columns.take(self.rows), e.plan, e.structure[self.rows], e.technology
+        )
+
+    def designs(
+        self, levels: SupplyLevels, asleep: Sleep, waiting: SupplyLevels, *, at_input: bool
+    ) -> Designs:
+        """What the compiled costs read: energies at the LDO's input, or behind it."""
+        e = self.whole
+        structure = e.structure[self.rows]
+        envm_mw, dram_mw = e.stores.envm_mw[structure], e.stores.dram.active_mw[structure]
+        columns = e.columns.take(self.rows)
+        charged = e.scenario.idle is IdleAccounting.LEAKAGE
+        leakage_mw = levels.leakage_input_mw if at_input else levels.leakage_core_mw
+        idle_mw = waiting.leakage_input_mw if at_input else waiting.leakage_core_mw
+        return Designs(
+            structure=self.local,
+            policy=columns.dvfs_policy,
+            levels=level_counts(columns),
+            period_ns=1 / levels.clock_ghz,
+            logic=levels.logic * levels.logic_input if at_input else levels.logic,
+            sram=levels.sram * levels.sram_input if at_input else levels.sram,
+            static_mw=leakage_mw + levels.pll_mw,
+            switch_ns=levels.switch_ns,
+            idle_mw=idle_mw[:, 0] * charged,
+            wake_ns=asleep.wake_ns,
+            wake_pj=asleep.wake_pj,
+            first_mw=envm_mw.sum(axis=1) + dram_mw,
+            layer_mw=envm_mw[:, 1:].sum(axis=1) + dram_mw,
+        )
+
+    def run(
+        self, x: Designs, g: Sentences, chosen: Levels, *, choose: bool, pj: Floats, ns: Floats
+    ) -> None:
+        """Costs of the groups into ``pj`` and ``ns``; see `hw_cost.sentence.sentence_costs`."""
+        steps = self.steps
+        sentence_costs(
+            steps.energy_pj, steps.special_cycles, steps.fetches, x, g, chosen, choose, pj, ns
+        )
 
 
-def group_index(e: Evaluation) -> GroupIndex:
-    """Columns of the groups."""
-    n = len(e.tokens)
-    return GroupIndex(
-        once=np.where(e.actual == 1, 0, e.predicted) * n + e.token,
-        rest=(e.predicted - 1) * n + e.token,
-        counts=e.layer_counts[e.actual - 1].T.astype(np.float64),
+def sentences(e: Evaluation) -> Sentences:
+    """Groups of an evaluation, with the choices of a supply that occur in them."""
+    key = e.token * (e.workload.shape.layers + 1) + e.predicted
+    choices, choice = np.unique(key, return_inverse=True)
+    return Sentences(
+        choice_token=choices // (e.workload.shape.layers + 1),
+        choice_layer=choices % (e.workload.shape.layers + 1),
+        choice=choice.astype(np.int64),
+        actual=e.actual,
+        layer_counts=e.layer_counts,
+        first_kind=e.workload.kind_of_layer[0],
+        deadline_ns=e.scenario.deadline_ms * NS_PER_MS,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenLevels:
-    """The levels chosen for a block of designs, as flat indices that several tables are read by.
-
-    Attributes:
-        step: (n_designs, n_layers, n_token_counts) into (n_levels, n_designs, n_token_counts).
-        supply: the same shape, into (n_levels, n_designs, 1).
-    """
-
-    step: Ints
-    supply: Ints
-
-    @classmethod
-    def of(cls, chosen: Ints) -> ChosenLevels:
-        """Flat indices of levels (n_layers, n_designs, n_token_counts)."""
-        level = chosen.transpose(1, 0, 2)
-        designs, _, tokens = level.shape
-        design = np.arange(designs)[:, None, None]
-        supply = level * designs + design
-        return cls(step=supply * tokens + np.arange(tokens), supply=supply)
-
-    def once_table(self, first: Floats, switch: Floats) -> Floats:
-        """(n_designs, (1 + n_layers) * n_token_counts): first layer without and with the switch.
-
-        Args:
-            first: (n_designs, n_token_counts) cost of start and layer 1.
-            switch: (n_levels, n_designs, 1) cost of a change to that level.
-        """
-        change = switch.copy()
-        change[0] = 0.0
-        designs, layers, tokens = self.supply.shape
-        table = np.empty((designs, 1 + layers, tokens))
-        table[:, 0] = first
-        np.add(first[:, None], change.ravel().take(self.supply), out=table[:, 1:])
-        return table.reshape(designs, -1)
-
-    def rest_table(self, per_level: Floats) -> Floats:
-        """(n_designs, n_layers * n_token_counts): cost of one layer at the chosen level."""
-        table: Floats = per_level.ravel().take(self.step)
-        return table.reshape(len(table), -1)
-
-    def supply_table(self, per_level: Floats) -> Floats:
-        """The same for a quantity (n_levels, n_designs, 1) that does not depend on the tokens."""
-        table: Floats = per_level.ravel().take(self.supply)
-        return table.reshape(len(table), -1)
-
-
-def to_groups(once: Floats, rest: tuple[Floats, ...], index: GroupIndex, out: Floats) -> None:
-    """Writes the cost of every group, (n_designs, n_groups), into ``out``."""
-    np.take(rest[0], index.rest, axis=1, out=out, mode="clip")
-    out *= index.counts[0]
-    for table, count in zip(rest[1:], index.counts[1:], strict=True):
-        if count.any():
-            out += np.take(table, index.rest, axis=1, mode="clip") * count
-    out += np.take(once, index.once, axis=1, mode="clip")

@@ -1,169 +1,789 @@
-"""Execution: cycles, store time and energy at the nominal supply of each step of a sentence.
+"""Execution: cycles, loads and energies of every step of a sentence on many chips, compiled.
 
-Steps are the start (embedding look-up, their sum and norm, projection) and one for each kind of
-layer (layer, exit, entropy test). A GEMM whose weights stream from a store takes the longer of its
-cycles and its loads (double buffering); special functions do not overlap with GEMMs.
+Steps are one for each kind of layer (layer, exit, entropy test) and the start (embedding look-up,
+their sum and norm, projection). Everything is at the nominal supply. A GEMM whose weights stream
+from a store takes the longer of its cycles and its loads (double buffering).
+
+The functions below are compiled by numba and work on one chip, one token count and one step at a
+time. Numba's cache looks at the date of one file only, so they call nothing compiled elsewhere.
+
+Mapping. Activations of a sentence stay in the data buffers (or, if they do not fit and there is a
+DRAM, pass through them from there); weights stream from their store. The MAC unit accumulates an
+n x n output tile in registers. What is chosen is what stays in the buffers, for
+C[M, N] += A[M, K] B[K, N] with a block of m rows and k of the depth:
+
+| order | weights read | partial sums spilled and read back | held in the buffers |
+|---|---|---|---|
+| output-stationary | K N ceil(M / m) | 0 | K x n weights, m rows of what the stage makes |
+| weight-stationary | K N | M N (ceil(K / k) - 1) | k x n weights, all rows of what it makes |
+| input-stationary | K N ceil(M / m) | M N (ceil(K / k) - 1) | k x n, m x k inputs, m partial rows |
+
+m is 1, 2, 4, ... blocks of n rows, k is K / 1, / 2, / 4, ... Where a unit works on one block of n
+rows at a time, n x n weights are held, not K x n or k x n. Both feed-forward GEMMs are one stage:
+the hidden activations lie between them and are not resident.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
+from numba import njit
 
-from hw_cost.accelerator import AcceleratorColumns
-from hw_cost.array import MacArrays, mac_arrays
-from hw_cost.attention import attention_work
-from hw_cost.dataflow import attention_bits, map_stage
-from hw_cost.stores import Stores, stores
-from hw_cost.tally import Fetch, Step, Tally
-from hw_cost.technology import Technology
-from hw_cost.units import Bools, Floats, Ints, ceil_div
-from hw_cost.workload import Workload
+from hw_cost.chip import Chip, Chips
+from hw_cost.units import Bools, Floats, Ints
+from hw_cost.work import GEMMS, Model, Rates, Work
+
+LOGIC_PARTS: Final = ("mac", "special_functions", "control")
+SRAM_PARTS: Final = ("sram", "weight_sram")
+DIRECT_PARTS: Final = ("envm", "dram")
+PARTS: Final = (*LOGIC_PARTS, *SRAM_PARTS, *DIRECT_PARTS)
+STAGES: Final = ("qkv", "output", "ffn")
+ORDERS: Final = ("output-stationary", "input-stationary", "weight-stationary")
+
+_MAC, _SPECIAL, _CONTROL, _SRAM, _WEIGHT_SRAM, _ENVM, _DRAM = range(7)
+_EMBEDDINGS, _ENCODER, _EXITS = range(3)
+_UNGATED, _VECTOR_GATED = 0, 1
+_BY_LATENCY, _BY_ENERGY = 0, 1
+_QKV, _OUTPUT, _FFN, _ALONE = range(4)
+_QKV_GEMM, _OUTPUT_GEMM, _FFN1_GEMM, _FFN2_GEMM, _POOLER, _, _ATTENTION = range(7)
+_REST = 7
+_PROJECTION, _LOOK_UP = 0, 1
+# Columns of a GEMM's plan: cycles of a tile with its depth; blocks of n columns, in all and of one
+# unit; n-wide vectors of a row of results; loads once, and their energies; writing the weights to
+# one unit's buffers; elements and working lanes of a row; depth and columns.
+_TILE, _BLOCKS, _BLOCKS_OF_UNIT, _VECTORS, _LOAD_CYCLES, _LOAD_NS = range(6)
+_NEAR_PJ, _FAR_PJ, _WRITE_PJ, _ELEMENTS, _WORKING, _DEPTH, _COLUMNS = range(6, 13)
+_MOST_BLOCKS: Final = 32
+_MOST_PARTS: Final = 16
+_HAIR: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
-    """The steps of a workload on many chips, and what their buffers must hold.
+class Steps:
+    """Steps of a block of structures; the axis of steps has the kinds of layer, then the start.
 
     Attributes:
-        start: embedding look-up to the input of layer 1.
-        layers: one step for each of `Workload.layer_kinds`, exit included.
-        fits: (n_arrays,) whether the data and mask buffers hold some mapping of every GEMM.
-        least_data_bits: (n_arrays,) data-buffer bits without which nothing runs.
-        arrays: the MAC arrays.
-        stores: the stores.
+        energy_pj: (n_structures, n_token_counts, n_steps, 7) by `PARTS`, at the nominal supply.
+        special_cycles: (n_structures, n_token_counts, n_steps) not hidden under GEMMs.
+        fetches: (n_structures, n_token_counts, n_steps, 7, 3) for each of `GEMMS` (in the start
+            `START_GEMMS`): cycles of the busiest unit, load cycles of the weight SRAM, load ns of
+            eNVM and DRAM.
+        fits: (n_structures,) whether the buffers hold some mapping of every GEMM.
+        least_bits: (n_structures,) data-buffer bits without which nothing runs.
+        mapping: (n_structures, n_token_counts, n_steps, 3, 5) for each of `STAGES`: index into
+            `ORDERS`, m, k, times that weights are read, whether activations pass through from the
+            DRAM; empty unless asked for.
+        gemm_pj: (n_structures, n_token_counts, n_steps, 7, 7) energy by GEMM and part; empty unless
+            asked for.
     """
 
-    start: Step
-    layers: tuple[Step, ...]
+    energy_pj: Floats
+    special_cycles: Floats
+    fetches: Floats
     fits: Bools
-    least_data_bits: Floats
-    arrays: MacArrays
-    stores: Stores
+    least_bits: Floats
+    mapping: Floats
+    gemm_pj: Floats
 
 
 def execution(
-    workload: Workload, columns: AcceleratorColumns, tokens: Ints, t: Technology
-) -> Execution:
-    """Steps of a workload on those designs (supply not looked at) for tokens (n_token_counts,)."""
-    arrays = mac_arrays(columns, workload, t)
-    held = stores(workload, columns.envm_mib, t)
-    fits = np.ones(len(columns), dtype=np.bool_)
-    least = np.zeros(len(columns))
-    layers = []
-    for spans in workload.layer_kinds:
-        step, stage_fits, stage_bits = _layer(workload, spans, arrays, held, tokens, t)
-        layers.append(step)
-        fits &= stage_fits
-        np.maximum(least, stage_bits, out=least)
-    return Execution(
-        start=_start(workload, arrays, held, tokens, t),
-        layers=tuple(layers),
-        fits=fits,
-        least_data_bits=least,
-        arrays=arrays,
-        stores=held,
+    model: Model, rates: Rates, work: Work, chips: Chips, *, detailed: bool = False
+) -> Steps:
+    """Steps of the work on those chips."""
+    shape = (len(chips.n), len(work.tokens), len(work.spans) + 1)
+    detail = shape if detailed else (0, 0, 0)
+    result = Steps(
+        energy_pj=np.empty((*shape, len(PARTS))),
+        special_cycles=np.empty(shape),
+        fetches=np.zeros((*shape, len(GEMMS), 3)),
+        fits=np.ones(shape[0], dtype=np.bool_),
+        least_bits=np.zeros(shape[0]),
+        mapping=np.zeros((*detail, len(STAGES), 5)),
+        gemm_pj=np.zeros((*detail, len(GEMMS), len(PARTS))),
     )
+    _run(chips, model, rates, work, *_arrays(result))
+    return result
 
 
-def _start(
-    workload: Workload, arrays: MacArrays, held: Stores, tokens: Ints, t: Technology
-) -> Step:
-    """Look-up of token, position and type embeddings, their sum, norm and projection."""
-    tally = Tally((len(arrays.n), len(tokens)), workload, t)
-    width = workload.shape.embedding_width
-    store = held.embeddings
-    rows = workload.embedding_rows(tokens)
-    row_bits = width * workload.embedding_bits
-    words = rows * float(np.ceil(row_bits / store.word_bits))
-    zeros = np.zeros_like(tally.gemm_cycles)
-    tally.energy_pj[store.energy_part] += rows * row_bits * store.energy_pj_per_bit
-    tally.energy_pj["sram"] += (
-        rows * ceil_div(np.array(width), arrays.n) * arrays.write_activations_pj
-    )
-    tally.fetches.append(
-        Fetch(zeros, words * store.word_cycles + zeros, words * store.word_ns + zeros)
-    )
-    tally.add_rows(arrays, "add", 2 * tokens, width)
-    tally.add_rows(arrays, "layer_norm", tokens, width)
-    projection = workload.projection_gemm(tokens)
-    if projection is not None:
-        tally.add_plain_weights(arrays, held.encoder, projection)
-    return tally.step(held.embeddings.leakage_mw + held.encoder.leakage_mw)
+def _arrays(steps: Steps) -> tuple[Any, ...]:
+    return tuple(getattr(steps, name) for name in Steps.__dataclass_fields__)
 
 
-def _layer(
-    workload: Workload,
-    spans: tuple[int, ...],
-    arrays: MacArrays,
-    held: Stores,
-    tokens: Ints,
-    t: Technology,
-) -> tuple[Step, Bools, Floats]:
-    """One layer with its exit; whether its mappings fit, and the least buffer bits it needs."""
-    tally = Tally((len(arrays.n), len(tokens)), workload, t)
-    gemms = {gemm.name: gemm for gemm in workload.layer_gemms(spans, tokens)}
-    head_bits = attention_bits(workload, spans, arrays, tokens)
-    fits = np.ones(len(arrays.n), dtype=np.bool_)
-    least = np.zeros(len(arrays.n))
-    for name, members in (("qkv", ("qkv",)), ("output", ("output",)), ("ffn", ("ffn1", "ffn2"))):
-        stage = map_stage(
-            name,
-            [gemms[member] for member in members],
-            arrays,
-            tokens,
-            workload,
-            held.encoder,
-            head_bits if name == "qkv" else 0.0,
-            t,
-        )
-        fits &= stage.fits.all(axis=1)
-        np.maximum(least, stage.least_bits.max(axis=1), out=least)
-        for mapped in stage.gemms:
-            tally.add_weights(arrays, held.encoder, mapped)
-    _add_attention(tally, workload, spans, arrays, tokens)
-    for name, rows, width in (
-        ("layer_norm", 2 * tokens, workload.shape.hidden),
-        ("gelu", tokens, workload.shape.ffn),
-        ("add", 2 * tokens, workload.shape.hidden),
-    ):
-        tally.add_rows(arrays, name, rows, width)
-    for gemm in workload.exit_gemms(tokens):
-        tally.add_plain_weights(arrays, held.encoder, gemm)
-    one = np.ones_like(tokens)
-    tally.add_rows(arrays, "gelu", one, workload.shape.hidden)
-    tally.add_rows(arrays, "entropy", one, workload.shape.classes)
-    return tally.step(held.encoder.leakage_mw), fits, least
+@njit(cache=True, error_model="numpy")
+def _ceil(a: int, b: int) -> int:
+    return -(-a // b)
 
 
-def _add_attention(
-    tally: Tally, workload: Workload, spans: tuple[int, ...], arrays: MacArrays, tokens: Ints
+@njit(cache=True, error_model="numpy")
+def depth_steps(n: int, depth: int, density: float, compacts: bool, imbalance: float) -> int:
+    """n-wide steps of a dot product; a compacting unit packs the non-zero weights of a row."""
+    steps = _ceil(depth, n)
+    if compacts:
+        packed = int(np.ceil(depth * density * (1 + imbalance) / n))
+        steps = min(steps, max(packed, 1))
+    return steps
+
+
+@njit(cache=True, error_model="numpy")
+def _add_macs(
+    c: Chip,
+    r: Rates,
+    total_cycles: float,
+    working: float,
+    has_weights: bool,
+    results: float,
+    elements: float,
+    out: Floats,
 ) -> None:
-    """Scores, softmax and context: tiles of the band, twice, with ceil(head / n) tiles each."""
-    t = tally.t
-    work = attention_work(workload, spans, tokens, arrays.n[:, 0], arrays.units[:, 0])
-    head_blocks = ceil_div(np.array(workload.shape.head_width), arrays.n)
-    on = sum(span > 0 for span in spans)
-    # Scores: one output tile, `head_blocks` deep. Context: `head_blocks` output tiles for each
-    # block of rows, as deep as the band is wide there.
-    tile_cycles = arrays.n * (2 * head_blocks + t.tile_fill_cycles_per_n)
-    fill = arrays.n * head_blocks * ceil_div(tokens, arrays.n) * t.tile_fill_cycles_per_n
-    macs = sum(
-        (g.macs for g in workload.layer_gemms(spans, tokens) if g.name in ("scores", "context")),
-        np.zeros_like(tokens),
+    """Energy of GEMM cycles: MACs, control, operands, results and their conversion."""
+    lanes = total_cycles * c.n**2
+    out[_MAC] += c.mac_pj * (working + r.gated * (lanes - working))
+    out[_CONTROL] += total_cycles * c.cycle_pj
+    second = c.read_weights_pj if has_weights else c.read_activations_pj
+    out[_SRAM] += total_cycles * (c.read_activations_pj + second)
+    out[_SRAM] += results * c.write_activations_pj
+    out[_SPECIAL] += elements * r.conversion_pj
+
+
+@njit(cache=True, error_model="numpy")
+def _load(
+    c: Chip, store: int, bits: float, words: float, streams: float
+) -> tuple[float, float, float, float]:
+    """Cycles, ns and energies (memory on the chip, DRAM) of reading bits of a tensor class.
+
+    Args:
+        c: the chip.
+        store: tensor class.
+        bits: read in all.
+        words: words that hold them, were they all on the chip.
+        streams: times that the DRAM is asked anew.
+    """
+    share = c.chip_share[store]
+    cycles = share * words * c.word_cycles[store]
+    ns = share * words * c.word_ns[store]
+    far = (1 - share) * bits
+    if far > 0:
+        ns += far * c.dram_ns_per_bit + streams * c.dram_latency_ns
+    return cycles, ns, share * bits * c.read_pj_per_bit[store], far * c.dram_read_pj
+
+
+@njit(cache=True, error_model="numpy")
+def _plan_gemms(c: Chip, m: Model, r: Rates, gemms: Ints, alive: Floats, plan: Floats) -> None:
+    """What the GEMMs with weights of a step cost whatever the token count.
+
+    Args:
+        c: the chip.
+        m: workload.
+        r: constants.
+        gemms: (6, 4) rows, depth, columns, count.
+        alive: (6,) share of the depth that is not switched off.
+        plan: (6, 13) receives the columns named below.
+    """
+    for g in range(len(gemms)):
+        depth, columns, count = gemms[g, 1], gemms[g, 2], gemms[g, 3]
+        if count == 0:
+            continue
+        store = _EXITS if g >= _POOLER else _ENCODER
+        steps = depth_steps(c.n, depth, m.density, c.compacts, r.imbalance)
+        blocks = _ceil(columns, c.n)
+        bits = count * depth * columns * m.weight_bits
+        cycles, ns, near_pj, far_pj = _load(c, store, bits, bits / c.word_bits[store], 1.0)
+        plan[g, _TILE] = count * c.n * (steps + r.fill)
+        plan[g, _BLOCKS] = blocks
+        plan[g, _BLOCKS_OF_UNIT] = _ceil(blocks, c.units)
+        plan[g, _VECTORS] = count * blocks
+        plan[g, _LOAD_CYCLES], plan[g, _LOAD_NS] = cycles, ns
+        plan[g, _NEAR_PJ], plan[g, _FAR_PJ] = near_pj, far_pj
+        plan[g, _WRITE_PJ] = depth * count * blocks * c.write_weights_pj
+        plan[g, _ELEMENTS] = count * columns
+        # MAC lanes of a row that do not rest. Lane gating rests on each zero operand and on
+        # padding; vector gating where a whole n-vector is zero: rows and columns of padding, the
+        # depth that is switched off, and a share (1 - density)^n of the rest.
+        if c.gating == _UNGATED:
+            plan[g, _WORKING] = np.inf
+        elif c.gating == _VECTOR_GATED:
+            vectors = count * columns * np.ceil(depth * alive[g] / c.n)
+            plan[g, _WORKING] = vectors * c.n * (1 - (1 - m.density) ** c.n)
+        else:
+            plan[g, _WORKING] = count * columns * depth * m.density * alive[g]
+        plan[g, _DEPTH], plan[g, _COLUMNS] = depth, columns
+
+
+@njit(cache=True, error_model="numpy")
+def gemm_cycles(
+    row_blocks: float, row_blocks_of_unit: float, units: int, plan: Floats
+) -> tuple[float, float, float, bool]:
+    """Cycles of the busiest unit and of all, units that load each weight, whether they share rows.
+
+    An n x n x n tile takes n cycles (n rows of n-wide dot products, n^2 MACs a cycle). Units share
+    either the blocks of n rows or those of n columns, whichever ends first.
+
+    Args:
+        row_blocks: blocks of n rows of the result.
+        row_blocks_of_unit: of the unit with most of them.
+        units: processing units.
+        plan: (13,) of the GEMM.
+    """
+    by_rows = row_blocks_of_unit * plan[_BLOCKS]
+    by_columns = row_blocks * plan[_BLOCKS_OF_UNIT]
+    total = row_blocks * plan[_BLOCKS] * plan[_TILE]
+    if by_rows <= by_columns:
+        return by_rows * plan[_TILE], total, min(float(units), row_blocks), True
+    return by_columns * plan[_TILE], total, 1.0, False
+
+
+@njit(cache=True, error_model="numpy")
+def _add_weight_gemm(
+    c: Chip,
+    r: Rates,
+    rows: float,
+    row_blocks: float,
+    row_blocks_of_unit: float,
+    plan: Floats,
+    store: int,
+    reads: float,
+    spills: float,
+    read_bits: float,
+    written_bits: float,
+    fetch: Floats,
+    out: Floats,
+) -> None:
+    """A GEMM with stored weights: its energy into ``out``, its cycles and loads into ``fetch``.
+
+    Args:
+        c: the chip.
+        r: constants.
+        rows: of the result.
+        row_blocks: blocks of n rows.
+        row_blocks_of_unit: of the unit with most of them.
+        plan: (13,) of the GEMM.
+        store: tensor class of the weights.
+        reads: times that the weights are read.
+        spills: times that partial sums are written and read back.
+        read_bits: activations read from the DRAM.
+        written_bits: activations written to it.
+        fetch: (3,) receives cycles, load cycles, load ns.
+        out: (7,) receives energy by part.
+    """
+    busiest, total, copies, _ = gemm_cycles(row_blocks, row_blocks_of_unit, c.units, plan)
+    working = min(rows * plan[_WORKING], total * c.n**2)
+    results = rows * plan[_VECTORS]
+    _add_macs(c, r, total, working, True, results, rows * plan[_ELEMENTS], out)
+    out[_WEIGHT_SRAM if c.in_sram[store] else _ENVM] += reads * plan[_NEAR_PJ]
+    out[_DRAM] += reads * plan[_FAR_PJ]
+    out[_SRAM] += reads * copies * plan[_WRITE_PJ] + spills * results * c.spill_pj
+    fetch[0], fetch[1] = busiest, reads * plan[_LOAD_CYCLES]
+    fetch[2] = reads * plan[_LOAD_NS]
+    if read_bits + written_bits > 0:
+        fetch[2] += (read_bits + written_bits) * c.dram_ns_per_bit + c.dram_latency_ns
+        out[_DRAM] += read_bits * c.dram_read_pj + written_bits * c.dram_write_pj
+
+
+@njit(cache=True, error_model="numpy")
+def _add_operations(c: Chip, operations: Ints, rates: Floats, out: Floats) -> float:
+    """Cycles of the busiest unit in special functions; their energy goes into ``out``.
+
+    Args:
+        c: the chip.
+        operations: (n, 2) rows and width.
+        rates: (n, 6), see `Work`.
+        out: (7,) receives energy by part.
+    """
+    cycles = 0.0
+    for i in range(len(operations)):
+        rows, width = operations[i, 0], operations[i, 1]
+        vectors = _ceil(width, c.n)
+        row_cycles = rates[i, 0] * vectors + rates[i, 1]
+        out[_SPECIAL] += rows * width * rates[i, 2]
+        out[_CONTROL] += rows * row_cycles * c.idle_cycle_pj
+        moved = rates[i, 3] * c.read_activations_pj + rates[i, 4] * c.write_activations_pj
+        out[_SRAM] += rows * vectors * (moved + rates[i, 5] * c.table_pj)
+        cycles += _ceil(rows, c.units) * row_cycles
+    return cycles
+
+
+@njit(cache=True, error_model="numpy")
+def _map_stage(
+    c: Chip,
+    m: Model,
+    r: Rates,
+    stage: int,
+    tokens: int,
+    row_blocks: float,
+    row_blocks_of_unit: float,
+    plan: Floats,
+    base_bits: float,
+    through: bool,
+    best: Floats,
+) -> float:
+    """Best mapping of a stage of one or two GEMMs with encoder weights.
+
+    Args:
+        c: the chip.
+        m: workload.
+        r: constants.
+        stage: index into `STAGES`, or a GEMM that stands alone.
+        tokens: rows.
+        row_blocks: blocks of n rows.
+        row_blocks_of_unit: of the unit with most of them.
+        plan: (1 or 2, 13) of the GEMMs.
+        base_bits: held whatever the mapping.
+        through: whether activations pass through from the DRAM: a block of inputs is held too.
+        best: (7,) receives order, m, k, weight reads, whether anything fits, and spills of both.
+
+    Returns:
+        Least buffer bits that a mapping needs; 0 if one fits without reading anything twice.
+    """
+    two = len(plan) == 2
+    first_depth, last_depth = plan[0, _DEPTH], plan[len(plan) - 1, _DEPTH]
+    deepest = max(first_depth, last_depth)
+    # Elements a row: of the hidden activations or the output rows (the feed-forward output takes
+    # the place of the attention context); query, key and value are in the base.
+    held = plan[0, _COLUMNS] if stage in (_OUTPUT, _FFN) else 0.0
+    inputs = first_depth if through else 0.0
+    row_bits = (held + inputs) * m.activation_bits
+    # Nothing is better, by any objective, than reading every weight once and spilling nothing.
+    padded = c.n * np.ceil(deepest / c.n)
+    once_bits = base_bits + 2.0 * c.n * padded * m.format_bits * c.units + tokens * row_bits
+    if once_bits <= c.capacity_bits and not (m.masked and c.n * padded > c.mask_bits):
+        best[0], best[1], best[2], best[3] = 2.0, tokens, padded, 1.0
+        best[4], best[5], best[6] = 1.0, 0.0, 0.0
+        return 0.0
+
+    partial = 3.0 * m.head_width if stage == _QKV else plan[len(plan) - 1, _COLUMNS]
+    busy_a, total_a, copies_a, by_rows = gemm_cycles(
+        row_blocks, row_blocks_of_unit, c.units, plan[0]
     )
-    results = work.tiles * arrays.n + on * tokens * head_blocks
-    busiest_heads = ceil_div(np.array(on), arrays.units)
-    tally.gemm_cycles += work.busiest_tiles * tile_cycles + busiest_heads * fill
-    tally.add_macs(arrays, work.tiles * tile_cycles + on * fill, macs, 1.0, False, results)
-    elements = next(o for o in workload.vector_operations(spans, tokens) if o.name == "softmax")
-    per_vector, per_row = t.softmax_cycles_per_vector, t.softmax_cycles_per_row
-    tally.add_special(
-        arrays,
-        busiest_cycles=work.busiest_vectors * per_vector + work.busiest_rows * per_row,
-        total_cycles=work.vectors * per_vector + on * tokens * per_row,
-        pj=elements.elements.astype(np.float64) * t.softmax_energy_pj_per_element,
-        reads=3 * work.vectors,
-        writes=work.vectors,
+    busy_b = total_b = copies_b = load_b = pj_b = spill_b = 0.0
+    if two:
+        busy_b, total_b, copies_b, rows_win = gemm_cycles(
+            row_blocks, row_blocks_of_unit, c.units, plan[1]
+        )
+        by_rows = by_rows and rows_win
+        load_b = plan[1, _LOAD_CYCLES] / r.clock_ghz + plan[1, _LOAD_NS]
+        pj_b = plan[1, _NEAR_PJ] + plan[1, _FAR_PJ] + copies_b * plan[1, _WRITE_PJ]
+        spill_b = tokens * plan[1, _VECTORS] * c.spill_pj
+    busy_a, busy_b = busy_a / r.clock_ghz, busy_b / r.clock_ghz
+    load_a = plan[0, _LOAD_CYCLES] / r.clock_ghz + plan[0, _LOAD_NS]
+    pj_a = plan[0, _NEAR_PJ] + plan[0, _FAR_PJ] + copies_a * plan[0, _WRITE_PJ]
+    spill_a = tokens * plan[0, _VECTORS] * c.spill_pj
+    # the same for every mapping, but a product of energy and time needs it
+    fixed_pj = (total_a + total_b) * (c.mac_pj * c.n**2 + c.cycle_pj)
+    block = c.n * c.units if by_rows else c.n
+    best[4] = 0.0
+    best_time = best_pj = least = np.inf
+    for order in range(3):
+        blocks = 1
+        while blocks <= _MOST_BLOCKS:
+            rows = float(tokens if order == 2 else min(blocks * block, tokens))
+            parts = 2 if order == 1 else 1
+            while parts <= (1 if order == 0 else _MOST_PARTS):
+                k = c.n * np.ceil(np.ceil(deepest / parts) / c.n)
+                tile = c.n * (c.n if order != 2 and blocks == 1 else k)
+                spills_a = 0.0 if order == 0 else np.ceil(first_depth / k) - 1
+                spills_b = np.ceil(last_depth / k) - 1 if two and order > 0 else 0.0
+                if order == 1 and stage == _FFN:
+                    spills_a = 0.0  # a tile of hidden activations is finished before it is used
+                need = base_bits + 2.0 * tile * m.format_bits * c.units
+                if order == 1:
+                    need += rows * (inputs * m.activation_bits + partial * c.partial_bits)
+                    need += rows * k * m.activation_bits if stage == _FFN else 0.0
+                else:
+                    need += rows * row_bits
+                if order == 2 and max(spills_a, spills_b) > 0:
+                    need += tokens * c.n * c.partial_bits * c.units
+                least = min(least, need)
+                if need <= c.capacity_bits and not (m.masked and tile > c.mask_bits):
+                    reads = 1.0 if order == 2 else np.ceil(tokens / rows)
+                    time = max(busy_a, load_a * reads) + max(busy_b, load_b * reads)
+                    pj = (pj_a + pj_b) * reads + spill_a * spills_a + spill_b * spills_b
+                    if c.objective != _BY_LATENCY:
+                        pj += fixed_pj + c.static_mw * time
+                    if _is_better(c.objective, time, pj, best_time, best_pj):
+                        best_time, best_pj = time, pj
+                        best[0], best[1], best[2], best[3] = order, rows, k, reads
+                        best[4], best[5], best[6] = 1.0, spills_a, spills_b
+                if k == c.n:
+                    break
+                parts *= 2
+            if rows >= tokens:
+                break
+            blocks *= 2
+    return least
+
+
+@njit(cache=True, error_model="numpy")
+def _is_better(objective: int, time: float, pj: float, best_time: float, best_pj: float) -> bool:
+    """Whether a mapping beats the best so far; ties in the objective go to the other figure."""
+    if objective == _BY_LATENCY:
+        first, second, best_first, best_second = time, pj, best_time, best_pj
+    elif objective == _BY_ENERGY:
+        first, second, best_first, best_second = pj, time, best_pj, best_time
+    else:
+        first, second, best_first, best_second = time * pj, time, best_time * best_pj, best_time
+    if first < best_first * (1 - _HAIR):
+        return True
+    return first <= best_first * (1 + _HAIR) and second < best_second
+
+
+@njit(cache=True, error_model="numpy")
+def _window_pairs(tokens: int, span: int) -> int:
+    """Pairs (i, j) with |i - j| < span."""
+    if span == 0:
+        return 0
+    reach = min(span - 1, tokens - 1)
+    return tokens + 2 * (reach * (reach + 1) // 2 + (tokens - 1 - reach) * reach)
+
+
+@njit(cache=True, error_model="numpy")
+def _attention(
+    c: Chip,
+    m: Model,
+    r: Rates,
+    spans: Ints,
+    tokens: int,
+    tiles: Ints,
+    vectors: Ints,
+    through: bool,
+    fetch: Floats,
+    out: Floats,
+) -> float:
+    """Scores, softmax and context of a layer; cycles of its softmax.
+
+    Heads are dealt to the units in falling order of span; each computes the tiles of its band.
+    Scores: one output tile, ceil(head / n) deep. Context: ceil(head / n) output tiles for each
+    block of rows, as deep as the band is wide there.
+
+    Args:
+        c: the chip.
+        m: workload.
+        r: constants.
+        spans: (n_heads,) in falling order.
+        tokens: of the sentence.
+        tiles: (n_heads,) score tiles.
+        vectors: (n_heads,) softmax vectors.
+        through: whether Q, K, V and the context pass through the DRAM.
+        fetch: (3,) receives cycles, load cycles, load ns.
+        out: (7,) receives energy by part.
+    """
+    on = all_tiles = all_vectors = pairs = busiest_tiles = busiest_vectors = 0
+    for h in range(len(spans)):
+        if spans[h] > 0:
+            all_tiles += tiles[h]
+            all_vectors += vectors[h]
+            pairs += _window_pairs(tokens, spans[h])
+            if on % c.units == 0:  # the first unit has the widest head of every round
+                busiest_tiles += tiles[h]
+                busiest_vectors += vectors[h]
+            on += 1
+    busiest_heads = _ceil(on, c.units)
+    head_blocks = _ceil(m.head_width, c.n)
+    tile_cycles = c.n * (2 * head_blocks + r.fill)
+    fill = c.n * head_blocks * _ceil(tokens, c.n) * r.fill
+    total = all_tiles * tile_cycles + on * fill
+    lanes = total * c.n**2
+    working = 2.0 * pairs * m.head_width if c.gating > _VECTOR_GATED else lanes
+    results = all_tiles * c.n + on * tokens * head_blocks
+    _add_macs(c, r, total, working, False, results, pairs + on * tokens * m.head_width, out)
+    fetch[0] = busiest_tiles * tile_cycles + busiest_heads * fill
+    if through:
+        heads_bits = float(on * m.head_width * tokens * m.activation_bits)
+        fetch[2] = 4 * heads_bits * c.dram_ns_per_bit + c.dram_latency_ns
+        out[_DRAM] += heads_bits * (3 * c.dram_read_pj + c.dram_write_pj)
+    out[_SPECIAL] += pairs * r.softmax_pj
+    softmax_total = all_vectors * r.softmax_vector + on * tokens * r.softmax_row
+    out[_CONTROL] += softmax_total * c.idle_cycle_pj
+    out[_SRAM] += all_vectors * (3 * c.read_activations_pj + c.write_activations_pj)
+    return busiest_vectors * r.softmax_vector + busiest_heads * tokens * r.softmax_row
+
+
+@njit(cache=True, error_model="numpy")
+def _map_layer(
+    c: Chip,
+    m: Model,
+    r: Rates,
+    tokens: int,
+    row_blocks: float,
+    row_blocks_of_unit: float,
+    plan: Floats,
+    on: int,
+    mapping: Floats,
+) -> tuple[bool, bool, float]:
+    """Mappings of a layer: whether all fit, whether through the DRAM, least buffer bits.
+
+    Resident through a layer are its input and the attention context, as much as all keys and
+    values. If that does not fit, activations pass through the buffers from the DRAM, if there is
+    one.
+
+    Args:
+        c: the chip.
+        m: workload.
+        r: constants.
+        tokens: rows.
+        row_blocks: blocks of n rows.
+        row_blocks_of_unit: of the unit with most of them.
+        plan: (6, 13) of the layer's GEMMs.
+        on: heads that are on.
+        mapping: (3, 7) receives the mappings of `STAGES`.
+    """
+    row_bits = float(tokens * m.activation_bits)
+    head_bits = min(c.units, on) * (3 * m.head_width + c.n) * row_bits
+    fits, through, least = False, False, np.inf
+    for attempt in range(2 if c.has_dram else 1):
+        through = attempt == 1
+        resident = 0.0 if through else 2.0 * m.hidden * row_bits
+        need, fits = 0.0, True
+        for stage in range(3):
+            last = _FFN2_GEMM + 1 if stage == _FFN else stage + 1
+            base = resident + head_bits if stage == _QKV else resident
+            least_of_stage = _map_stage(
+                c,
+                m,
+                r,
+                stage,
+                tokens,
+                row_blocks,
+                row_blocks_of_unit,
+                plan[stage:last],
+                base,
+                through,
+                mapping[stage],
+            )
+            need = max(need, least_of_stage)
+            fits = fits and mapping[stage, 4] > 0
+        least = min(least, need)
+        if fits:
+            break
+    return fits, through, least
+
+
+@njit(cache=True, error_model="numpy")
+def _passing_bits(m: Model, gemm: int, tokens: int, on: int) -> tuple[float, float]:
+    """Activations that a GEMM reads from and writes to the DRAM where they pass through it.
+
+    A layer's input for Q, K, V; context and input for the output projection and its residual; its
+    result for the feed-forward stage and its residual.
+    """
+    inputs = float(m.hidden * tokens * m.activation_bits)
+    heads = float(on * m.head_width * tokens * m.activation_bits)
+    if gemm == _QKV_GEMM:
+        return inputs, 3 * heads
+    if gemm == _OUTPUT_GEMM:
+        return inputs + heads, inputs
+    return inputs, 0.0 if gemm == _FFN1_GEMM else inputs
+
+
+@njit(cache=True, error_model="numpy")
+def _look_up(c: Chip, m: Model, tokens: int, fetch: Floats, out: Floats) -> None:
+    """Reading token and position embeddings of each token, and one token type."""
+    rows = 2 * tokens + 1
+    row_bits = m.embedding_width * m.embedding_bits
+    words = rows * np.ceil(row_bits / c.word_bits[_EMBEDDINGS])
+    cycles, ns, near_pj, far_pj = _load(c, _EMBEDDINGS, rows * row_bits, words, float(rows))
+    fetch[1], fetch[2] = cycles, ns
+    out[_WEIGHT_SRAM if c.in_sram[_EMBEDDINGS] else _ENVM] += near_pj
+    out[_DRAM] += far_pj
+    out[_SRAM] += rows * _ceil(m.embedding_width, c.n) * c.write_activations_pj
+
+
+@njit(cache=True, error_model="numpy")
+def _chip(chips: Chips, d: int) -> Chip:
+    """One chip of many."""
+    b, y, i = chips.word_bits, chips.word_cycles, chips.in_sram
+    w, p, h = chips.word_ns[d], chips.read_pj_per_bit[d], chips.chip_share[d]
+    return Chip(
+        chips.n[d],
+        chips.units[d],
+        chips.capacity_bits[d],
+        chips.mask_bits[d],
+        chips.gating[d],
+        chips.compacts[d],
+        chips.objective[d],
+        chips.partial_bits[d],
+        chips.mac_pj[d],
+        chips.read_activations_pj[d],
+        chips.write_activations_pj[d],
+        chips.read_weights_pj[d],
+        chips.write_weights_pj[d],
+        chips.spill_pj[d],
+        chips.table_pj[d],
+        chips.cycle_pj[d],
+        chips.idle_cycle_pj[d],
+        chips.static_mw[d],
+        (b[0], b[1], b[2]),
+        (y[0], y[1], y[2]),
+        (i[0], i[1], i[2]),
+        (w[0], w[1], w[2]),
+        (p[0], p[1], p[2]),
+        (h[0], h[1], h[2]),
+        chips.dram_read_pj[d],
+        chips.dram_write_pj[d],
+        chips.dram_ns_per_bit[d],
+        chips.dram_latency_ns[d],
+        chips.has_dram[d],
     )
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _run(
+    chips: Chips,
+    m: Model,
+    r: Rates,
+    work: Work,
+    energy_pj: Floats,
+    special_cycles: Floats,
+    fetches: Floats,
+    fits: Bools,
+    least_bits: Floats,
+    mapping: Floats,
+    gemm_pj: Floats,
+) -> None:
+    """Fills the arrays of `Steps` for every chip, token count and step."""
+    last = work.spans.shape[0]
+    by_gemm, chosen, plan = np.zeros((8, 7)), np.zeros((3, 7)), np.zeros((6, 13))
+    for d in range(len(chips.n)):
+        c = _chip(chips, d)
+        size = work.where[c.n]
+        for k in range(last + 1):
+            on = 0
+            if k < last:
+                for h in range(work.spans.shape[1]):
+                    on += work.spans[k, h] > 0
+            _plan_gemms(c, m, r, work.gemms[0, k], work.alive[k], plan)
+            for s in range(len(work.tokens)):
+                tokens = work.tokens[s]
+                row_blocks = np.ceil(tokens / c.n)
+                row_blocks_of_unit = np.ceil(row_blocks / c.units)
+                by_gemm[:] = 0.0
+                fetch, cycles, through = fetches[d, s, k], 0.0, False
+                if k < last:
+                    fit, through, least = _map_layer(
+                        c, m, r, tokens, row_blocks, row_blocks_of_unit, plan, on, chosen
+                    )
+                    fits[d] = fits[d] and fit
+                    least_bits[d] = max(least_bits[d], least)
+                    cycles += _attention(
+                        c,
+                        m,
+                        r,
+                        work.spans[k],
+                        tokens,
+                        work.tiles[size, k, :, s],
+                        work.vectors[size, k, :, s],
+                        through,
+                        fetch[_ATTENTION],
+                        by_gemm[_ATTENTION],
+                    )
+                else:
+                    _look_up(c, m, tokens, fetch[_LOOK_UP], by_gemm[_LOOK_UP])
+                for g in range(6):
+                    if work.gemms[s, k, g, 3] == 0:
+                        continue
+                    store, reads, spills = _ENCODER, 1.0, 0.0
+                    read_bits = written_bits = 0.0
+                    rows, blocks, of_unit = float(tokens), row_blocks, row_blocks_of_unit
+                    if g >= _POOLER:
+                        store, rows, blocks, of_unit = _EXITS, 1.0, 1.0, 1.0
+                    elif k < last:
+                        stage = min(g, _FFN)
+                        reads = chosen[stage, 3]
+                        spills = chosen[stage, 6 if g == _FFN2_GEMM else 5]
+                        if through:
+                            read_bits, written_bits = _passing_bits(m, g, tokens, on)
+                    _add_weight_gemm(
+                        c,
+                        r,
+                        rows,
+                        blocks,
+                        of_unit,
+                        plan[g],
+                        store,
+                        reads,
+                        spills,
+                        read_bits,
+                        written_bits,
+                        fetch[g],
+                        by_gemm[g],
+                    )
+                kind = 0 if k < last else 1
+                cycles += _add_operations(
+                    c, work.operations[s, kind], work.rates[kind], by_gemm[_REST]
+                )
+                special_cycles[d, s, k] = cycles * (1 - r.overlap)
+                for part in range(7):
+                    total = 0.0
+                    for g in range(8):
+                        total += by_gemm[g, part]
+                    energy_pj[d, s, k, part] = total
+                if len(gemm_pj) > 0:
+                    gemm_pj[d, s, k] = by_gemm[:7]
+                    chosen[:, 4] = through
+                    mapping[d, s, k] = chosen[:, :5]
+
+
+@njit(cache=True, error_model="numpy")
+def run_alone(
+    chips: Chips,
+    m: Model,
+    r: Rates,
+    gemms: Ints,
+    with_weights: Bools,
+    fetches: Floats,
+    energy_pj: Floats,
+    fits: Bools,
+    mapping: Floats,
+) -> None:
+    """GEMMs that stand alone, with inputs and results in the buffers, on every chip.
+
+    Args:
+        chips: all chips.
+        m: workload; its hidden width and layers do not matter.
+        r: constants.
+        gemms: (n_gemms, 4) rows, depth, columns, count.
+        with_weights: (n_gemms,) whether B streams from the encoder's store; else it is an
+            activation in the buffers.
+        fetches: (n_chips, n_gemms, 3) receives cycles, load cycles, load ns.
+        energy_pj: (n_chips, n_gemms, 7) receives energy by part.
+        fits: (n_chips, n_gemms) receives whether a mapping fits.
+        mapping: (n_chips, n_gemms, 7) receives order, m, k, weight reads, fits, spills.
+    """
+    plan, alive = np.zeros((6, 13)), np.ones(6)
+    for d in range(len(chips.n)):
+        c = _chip(chips, d)
+        for g in range(len(gemms)):
+            rows = gemms[g, 0]
+            blocks = np.ceil(rows / c.n)
+            of_unit = np.ceil(blocks / c.units)
+            _plan_gemms(c, m, r, gemms[g : g + 1], alive, plan)
+            held_bits = float(rows * (gemms[g, 1] + gemms[g, 2]) * m.activation_bits)
+            if not with_weights[g]:
+                held_bits += gemms[g, 1] * gemms[g, 2] * m.activation_bits
+                busiest, total, _, _ = gemm_cycles(blocks, of_unit, c.units, plan[0])
+                working = min(rows * plan[0, _WORKING], total * c.n**2)
+                results = rows * plan[0, _VECTORS]
+                elements = rows * plan[0, _ELEMENTS]
+                _add_macs(c, r, total, working, False, results, elements, energy_pj[d, g])
+                fetches[d, g, 0] = busiest
+                fits[d, g] = held_bits <= c.capacity_bits
+                continue
+            _map_stage(
+                c, m, r, _ALONE, rows, blocks, of_unit, plan[:1], held_bits, False, mapping[d, g]
+            )
+            fits[d, g] = mapping[d, g, 4] > 0
+            _add_weight_gemm(
+                c,
+                r,
+                float(rows),
+                blocks,
+                of_unit,
+                plan[0],
+                _ENCODER,
+                mapping[d, g, 3],
+                mapping[d, g, 5],
+                0.0,
+                0.0,
+                fetches[d, g],
+                energy_pj[d, g],
+            )

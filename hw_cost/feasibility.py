@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw_cost.accelerator import AcceleratorColumns
-from hw_cost.execution import Execution
+from hw_cost.sleep import table_bits
+from hw_cost.stores import TENSOR_CLASSES, Stores, placed_bits
 from hw_cost.technology import Technology
-from hw_cost.units import BITS_PER_KIB, BITS_PER_MIB, Bools, Ints
+from hw_cost.units import BITS_PER_KIB, BITS_PER_MIB, Bools, Floats, Ints
 from hw_cost.workload import Workload
+from search_space import CellKind, PowerMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +32,33 @@ class Condition:
 def conditions(
     workload: Workload,
     columns: AcceleratorColumns,
-    run: Execution,
+    held: Stores,
     structure: Ints,
-    largest_tokens: int,
+    mode: PowerMode,
     t: Technology,
 ) -> tuple[Condition, ...]:
-    """All conditions in the order in which they are reported.
+    """All conditions but that of the data buffers, in the order in which they are reported.
 
     Args:
         workload: the encoder.
         columns: n_designs designs.
-        run: execution on the distinct structures.
+        held: stores of the distinct structures.
         structure: (n_designs,) which structure a design has.
-        largest_tokens: longest sentence of the study.
+        mode: what stays powered between sentences.
         t: constants.
     """
-    need_envm = run.stores.envm_need_bits
-    have_envm = columns.envm_mib * BITS_PER_MIB
+    low, high = columns.min_voltage_v, columns.max_voltage_v
+    has_dram = held.dram.present[structure]
+    need_envm, have_envm = held.envm_need_bits, columns.envm_mib * BITS_PER_MIB
+    need_sram, have_kib = held.sram_need_bits, columns.weight_sram_kib
+    sram_fits = (have_kib == 0) | has_dram | (have_kib * BITS_PER_KIB >= need_sram)
+    afar = [n for n, c in zip(TENSOR_CLASSES, workload.cells, strict=True) if c is CellKind.DRAM]
+    afar += ["tables"] * (workload.table_storage is CellKind.DRAM)
+    volatile = need_sram + table_bits(workload, t) * (workload.table_storage is CellKind.SRAM)
+    lost = volatile * (mode is PowerMode.OFF)
     # Buffers: two masks of one n x n tile each, in two buffers.
     tile_mask_bits = columns.mac_vector_size**2 * int(workload.has_weight_mask)
-    mask_bits = columns.mask_sram_kib * BITS_PER_KIB
-    need_data = run.least_data_bits[structure]
-    have_data = 2 * columns.data_sram_kib * columns.processing_units * BITS_PER_KIB
-    tables = table_bits(workload, t)
-    low, high = columns.min_voltage_v, columns.max_voltage_v
+    tables = table_bits(workload, t) + 4 * workload.shape.hidden * t.table_word_bits
 
     return (
         Condition(
@@ -75,23 +80,37 @@ def conditions(
             ),
         ),
         Condition(
-            (need_envm <= have_envm) & ((columns.envm_mib == 0) | (need_envm > 0)),
-            lambda d: str(envm_violation(workload, columns.envm_mib[d])),
+            ((need_envm <= have_envm) | has_dram) & ((have_envm == 0) | (need_envm > 0)),
+            lambda d: str(envm_violation(workload, columns.envm_mib[d], t)),
         ),
         Condition(
-            tile_mask_bits <= mask_bits,
+            sram_fits & ((have_kib == 0) | (need_sram > 0)),
             lambda d: (
-                f"mask_sram_kib {columns.mask_sram_kib[d]} is too small for one tile's bitmask "
-                f"of {tile_mask_bits[d] / BITS_PER_KIB:.3f} KiB"
+                f"weight_sram_kib {have_kib[d]} but 0 KiB are placed in it: nothing is stored in "
+                "SRAM"
+                if need_sram == 0
+                else f"weight_sram_kib {have_kib[d]} is too small for the "
+                f"{need_sram / BITS_PER_KIB:.1f} KiB placed in it, and there is no DRAM"
             ),
         ),
         Condition(
-            (need_data <= have_data) & run.fits[structure],
+            has_dram | (not afar),
+            lambda _: (
+                f"{' and '.join(afar)} placed in DRAM but 0 DRAM channels: the knob dram is 'none'"
+            ),
+        ),
+        Condition(
+            has_dram | (lost == 0),
+            lambda _: (
+                f"power mode 'off' loses {lost / BITS_PER_KIB:.1f} KiB in SRAM, and there are 0 "
+                "KiB of DRAM to load them from"
+            ),
+        ),
+        Condition(
+            tile_mask_bits <= columns.mask_sram_kib * BITS_PER_KIB,
             lambda d: (
-                f"data buffers of {have_data[d] / BITS_PER_KIB:.0f} KiB "
-                f"(2 x {columns.processing_units[d]} x data_sram_kib {columns.data_sram_kib[d]}) "
-                f"are too small for the {need_data[d] / BITS_PER_KIB:.1f} KiB of keys, values and "
-                f"one row block at {largest_tokens} tokens"
+                f"mask_sram_kib {columns.mask_sram_kib[d]} is too small for one tile's bitmask "
+                f"of {tile_mask_bits[d] / BITS_PER_KIB:.3f} KiB"
             ),
         ),
         Condition(
@@ -104,36 +123,51 @@ def conditions(
     )
 
 
-def envm_violation(workload: Workload, envm_mib: float) -> str | None:
-    """Why an eNVM of that useful capacity does not suit what is stored in it; None if it does.
+def buffer_condition(
+    columns: AcceleratorColumns, fits: Bools, least_bits: Floats, largest_tokens: int
+) -> Condition:
+    """Whether the data buffers hold some mapping of every GEMM.
+
+    Args:
+        columns: n_designs designs.
+        fits: (n_designs,).
+        least_bits: (n_designs,) without which nothing runs.
+        largest_tokens: longest sentence of the study.
+    """
+    have_bits = 2 * columns.data_sram_kib * columns.processing_units * BITS_PER_KIB
+
+    def violation(d: int) -> str:
+        buffers = (
+            f"data buffers of {have_bits[d] / BITS_PER_KIB:.0f} KiB "
+            f"(2 x {columns.processing_units[d]} x data_sram_kib {columns.data_sram_kib[d]})"
+        )
+        need = f"{least_bits[d] / BITS_PER_KIB:.1f} KiB of keys, values and one row block"
+        if least_bits[d] <= have_bits[d]:
+            return (
+                f"mask_sram_kib {columns.mask_sram_kib[d]} is too small for the weight tiles of "
+                f"the {need} at {largest_tokens} tokens that {buffers} hold"
+            )
+        return f"{buffers} are too small for the {need} at {largest_tokens} tokens"
+
+    return Condition(fits, violation)
+
+
+def envm_violation(
+    workload: Workload, envm_mib: float, t: Technology, *, has_dram: bool = False
+) -> str | None:
+    """Why an eNVM of that useful capacity does not suit what is placed in it; None if it does.
 
     Cheap enough to ask before a cost table, which says the same.
     """
-    held = workload.stored_bits()
-    need = held.embeddings * workload.embedding_storage.is_envm
-    need += held.encoder * workload.encoder_storage.is_envm
+    placed = placed_bits(workload, t)
+    need = sum(size for cell, size in placed.items() if cell.is_envm)
     if envm_mib > 0 and need == 0:
-        return (
-            f"envm_mib {envm_mib:g} but 0 MiB are stored in it: embeddings and "
-            "encoder are both in SRAM"
-        )
-    if need > envm_mib * BITS_PER_MIB:
+        return f"envm_mib {envm_mib:g} but 0 MiB are stored in it: nothing is placed in eNVM"
+    if need > envm_mib * BITS_PER_MIB and not has_dram:
         return (
             f"envm_mib {envm_mib:g} is too small for the {need / BITS_PER_MIB:.3f} MiB stored in it"
         )
     return None
-
-
-def table_bits(workload: Workload, t: Technology) -> float:
-    """Bits in the auxiliary SRAM: exit and DVFS tables, spans, layer norms of the layer in work."""
-    shape = workload.shape
-    words = (
-        t.exit_table_rows * (shape.layers - 1)
-        + t.dvfs_table_rows
-        + shape.distinct_layers * shape.heads
-        + 4 * shape.hidden
-    )
-    return words * t.table_word_bits
 
 
 def first_violation(checks: tuple[Condition, ...], design: int) -> str | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_cost.technology import Technology
-from hw_cost.units import BITS_PER_KIB, BITS_PER_MBIT, BITS_PER_MIB, Floats, Ints
+from hw_cost.technology import EnvmCell, Technology
+from hw_cost.units import BITS_PER_KIB, BITS_PER_MBIT, Floats, Ints
 from search_space import CellKind
 
 Numbers = NDArray[np.floating[Any]] | Ints | float
@@ -58,43 +57,12 @@ def _as_floats(values: Numbers) -> Floats:
     return np.asarray(values, dtype=np.float64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvmCell:
-    """What one kind of eNVM cell costs.
-
-    Attributes:
-        read_energy_pj_per_bit: energy of a useful bit read.
-        read_ns: time of one word of one macro.
-        word_bits: useful bits of that word.
-        macro_bits: useful bits of one macro.
-        area_mm2_per_mib: area of a useful MiB.
-        leakage_mw_per_mib: leakage of a useful MiB while powered.
-    """
-
-    read_energy_pj_per_bit: float
-    read_ns: float
-    word_bits: float
-    macro_bits: float
-    area_mm2_per_mib: float
-    leakage_mw_per_mib: float
-
-
 def envm_cell(kind: CellKind, t: Technology) -> EnvmCell:
     """The cell of that kind.
 
     Raises:
         ValueError: the cell is not an eNVM.
     """
-    if kind is CellKind.SRAM:
-        raise ValueError("Cell kind 'sram' is not an eNVM: expected 'reram-slc' or 'reram-mlc2'.")
-    slc = kind is CellKind.RERAM_SLC
-    return EnvmCell(
-        read_energy_pj_per_bit=t.slc_read_energy_pj_per_bit
-        if slc
-        else t.mlc2_read_energy_pj_per_bit,
-        read_ns=t.slc_read_ns if slc else t.mlc2_read_ns,
-        word_bits=t.envm_word_cells * kind.bits_per_cell,
-        macro_bits=t.envm_macro_mib_cells * BITS_PER_MIB * kind.bits_per_cell,
-        area_mm2_per_mib=t.slc_area_mm2_per_mib if slc else t.mlc2_area_mm2_per_mib,
-        leakage_mw_per_mib=t.slc_leakage_mw_per_mib if slc else t.mlc2_leakage_mw_per_mib,
-    )
+    if not kind.is_envm:
+        raise ValueError(f"Cell kind {kind.value!r} is not an eNVM: expected one, as 'reram-slc'.")
+    return t.envm[kind]

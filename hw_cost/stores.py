@@ -1,113 +1,187 @@
-"""Stores: where embeddings and encoder weights stay, and what reading them costs."""
+"""Stores: where embeddings, encoder and exits stay on many chips, and what reading them costs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from hw_cost.memory import envm_cell, sram_read_energy_pj
+from hw_cost.accelerator import CHOICES, AcceleratorColumns
+from hw_cost.memory import sram_read_energy_pj
 from hw_cost.technology import Technology
-from hw_cost.units import BITS_PER_KIB, BITS_PER_MIB, Floats
+from hw_cost.units import BITS_PER_KIB, BITS_PER_MIB, Bools, Floats
 from hw_cost.workload import Workload
-from search_space import CellKind
+from search_space import CellKind, DramKind
+
+TENSOR_CLASSES: Final = ("embeddings", "encoder", "exits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """The memory behind one tensor class; (n_arrays, 1) arrays.
-
-    A read word takes `word_ns` and also `word_cycles` of the datapath clock: one of them is 0.
+class DramColumns:
+    """The off-chip memory of many chips; (n_structures,) arrays, 0 where there is none.
 
     Attributes:
-        is_envm: whether it is eNVM; else it is the weight SRAM.
-        energy_pj_per_bit: energy of a bit read at the nominal supply.
-        word_bits: useful bits of one word.
-        word_ns: time of one word when macros take turns, ns; does not depend on the supply.
-        word_cycles: datapath cycles of one word.
-        leakage_mw: leakage of its eNVM part while powered, mW; 0 for SRAM.
+        present: whether there is one.
+        read_pj_per_bit: device and interface.
+        write_pj_per_bit: device and interface.
+        ns_per_bit: 1 / bandwidth.
+        latency_ns: before the first bit of a stream or of an embedding row.
+        active_mw: while the chip works.
+        sleep_mw: in self-refresh.
+        wake_ns: out of self-refresh.
+        phy_mm2: interface on the chip.
     """
 
-    is_envm: bool
-    energy_pj_per_bit: float
-    word_bits: float
-    word_ns: Floats
-    word_cycles: float
-    leakage_mw: Floats
-
-    @property
-    def energy_part(self) -> str:
-        """Part of the energy breakdown that its reads belong to."""
-        return "envm" if self.is_envm else "weight_sram"
+    present: Bools
+    read_pj_per_bit: Floats
+    write_pj_per_bit: Floats
+    ns_per_bit: Floats
+    latency_ns: Floats
+    active_mw: Floats
+    sleep_mw: Floats
+    wake_ns: Floats
+    phy_mm2: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    """The stores of a workload on many chips.
+    """The memories behind the tensor classes of one workload on many chips.
+
+    The last axis of (n_structures, 3) arrays is `TENSOR_CLASSES`. What does not fit its memory on
+    the chip is read from the DRAM: the same share of every class in that memory.
 
     Attributes:
-        embeddings: store of the embeddings.
-        encoder: store of projection, layers and exits.
-        weight_sram_kib: shared weight SRAM, sized to hold exactly what is stored as SRAM.
-        envm_need_bits: what must fit in the eNVM.
-        envm_area_mm2: (n_arrays, 1) area of the eNVM.
+        in_sram: (3,) whether the class is placed in SRAM (its energy is on the SRAM rail).
+        word_bits: (3,) useful bits of a word of the memory on the chip.
+        word_cycles: (3,) datapath cycles of one; 0 for eNVM.
+        word_ns: (n_structures, 3) time of one when macros take turns; 0 for SRAM. Does not depend
+            on the supply.
+        read_pj_per_bit: (n_structures, 3) of the memory on the chip, at the nominal supply.
+        chip_share: (n_structures, 3) share of the class that is on the chip.
+        envm_mw: (n_structures, 3) leakage of the class's eNVM while powered.
+        weight_sram_kib: (n_structures,) capacity of the shared weight SRAM.
+        sram_need_bits: bits placed in it.
+        envm_need_bits: bits placed in eNVM.
+        dram_bits: (n_structures,) bits that live in the DRAM.
+        envm_area_mm2: (n_structures,).
+        envm_wake_ns: (n_structures,) until the eNVM can be read.
+        envm_wake_pj: (n_structures,) of waking all of it.
+        dram: the off-chip memory.
     """
 
-    embeddings: Store
-    encoder: Store
-    weight_sram_kib: float
+    in_sram: Bools
+    word_bits: Floats
+    word_cycles: Floats
+    word_ns: Floats
+    read_pj_per_bit: Floats
+    chip_share: Floats
+    envm_mw: Floats
+    weight_sram_kib: Floats
+    sram_need_bits: float
     envm_need_bits: float
+    dram_bits: Floats
     envm_area_mm2: Floats
+    envm_wake_ns: Floats
+    envm_wake_pj: Floats
+    dram: DramColumns
 
 
-def stores(workload: Workload, envm_mib: Floats, t: Technology) -> Stores:
-    """Stores of a workload on chips with those eNVM capacities, (n_arrays,) useful MiB.
-
-    Kinds of eNVM cells share the capacity in proportion to the bits stored in each. Capacity beyond
-    one macro is made of more macros read in parallel.
-    """
+def placed_bits(workload: Workload, t: Technology) -> dict[CellKind, float]:
+    """Bits placed in each kind of cell; look-up tables in SRAM are in a buffer of their own."""
     bits = workload.stored_bits()
-    held: dict[CellKind, float] = {}
-    for kind, size in (
-        (workload.embedding_storage, bits.embeddings),
-        (workload.encoder_storage, bits.encoder),
-    ):
-        held[kind] = held.get(kind, 0.0) + size
-    sram_kib = held.pop(CellKind.SRAM, 0.0) / BITS_PER_KIB
-    envm_bits = sum(held.values())
-    capacity = envm_mib[:, None]
-    area = np.zeros_like(capacity)
-    for kind, size in held.items():
-        area = area + capacity * size / envm_bits * envm_cell(kind, t).area_mm2_per_mib
+    placed: dict[CellKind, float] = {}
+    if workload.table_storage is not CellKind.SRAM:
+        words = workload.table_words(t.exit_table_rows, t.dvfs_table_rows)
+        placed[workload.table_storage] = words * t.table_word_bits
+    for cell, name in zip(workload.cells, TENSOR_CLASSES, strict=True):
+        placed[cell] = placed.get(cell, 0.0) + getattr(bits, name)
+    return placed
 
-    def store(kind: CellKind, size: float) -> Store:
+
+def stores(workload: Workload, columns: AcceleratorColumns, t: Technology) -> Stores:
+    """Stores of a workload on those designs (supply not looked at).
+
+    Kinds of eNVM cells share the capacity in proportion to the bits placed in each. Capacity beyond
+    one macro is made of more macros that take turns.
+    """
+    count = len(columns)
+    bits, placed = workload.stored_bits(), placed_bits(workload, t)
+    sram_need = placed.get(CellKind.SRAM, 0.0)
+    envm_placed = {cell: size for cell, size in placed.items() if cell.is_envm}
+    envm_need = sum(envm_placed.values())
+    weight_kib = np.where(
+        columns.weight_sram_kib > 0, columns.weight_sram_kib, sram_need / BITS_PER_KIB
+    )
+    sram_share = np.minimum(weight_kib * BITS_PER_KIB / max(sram_need, 1.0), 1.0)
+    capacity_bits = columns.envm_mib * BITS_PER_MIB
+    envm_share = np.minimum(capacity_bits / max(envm_need, 1.0), 1.0)
+
+    word_bits, word_cycles = np.ones(3), np.zeros(3)
+    word_ns, read_pj = np.zeros((count, 3)), np.zeros((count, 3))
+    share, leakage = np.zeros((count, 3)), np.zeros((count, 3))
+    dram_bits = np.zeros(count)
+    for c, (kind, name) in enumerate(zip(workload.cells, TENSOR_CLASSES, strict=True)):
+        size = getattr(bits, name)
         if kind is CellKind.SRAM:
             width = t.weight_sram_port_bits
-            return Store(
-                is_envm=False,
-                energy_pj_per_bit=float(sram_read_energy_pj(sram_kib, width, t)) / width,
-                word_bits=width,
-                word_ns=np.zeros_like(capacity),
-                word_cycles=1.0,
-                leakage_mw=np.zeros_like(capacity),
-            )
-        cell = envm_cell(kind, t)
-        part_mib = capacity * held[kind] / envm_bits
-        macros = np.maximum(np.ceil(part_mib * BITS_PER_MIB / cell.macro_bits - 1e-9), 1.0)
-        own_mib = capacity * size / envm_bits
-        return Store(
-            is_envm=True,
-            energy_pj_per_bit=cell.read_energy_pj_per_bit,
-            word_bits=cell.word_bits,
-            word_ns=cell.read_ns / macros,
-            word_cycles=0.0,
-            leakage_mw=own_mib * cell.leakage_mw_per_mib,
-        )
+            word_bits[c], word_cycles[c] = width, 1.0
+            share[:, c] = sram_share
+            read_pj[:, c] = sram_read_energy_pj(weight_kib, width, t) / width
+        elif kind.is_envm:
+            cell = t.envm[kind]
+            part = placed[kind] / envm_need
+            macros = np.maximum(np.ceil(part * capacity_bits / cell.macro_bits - 1e-9), 1.0)
+            word_bits[c] = cell.word_bits
+            word_ns[:, c] = cell.read_ns / macros
+            share[:, c] = envm_share
+            read_pj[:, c] = cell.read_energy_pj_per_bit
+            leakage[:, c] = columns.envm_mib * size / envm_need * cell.leakage_mw_per_mib
+        dram_bits += (1.0 - share[:, c]) * size
 
+    area, wake_ns, wake_pj = np.zeros(count), np.zeros(count), np.zeros(count)
+    for kind, size in envm_placed.items():
+        mib = columns.envm_mib * size / envm_need
+        area += mib * t.envm[kind].area_mm2_per_mib
+        wake_ns = np.maximum(wake_ns, t.envm[kind].wake_ns)
+        wake_pj += mib * t.envm[kind].wake_energy_pj_per_mib
     return Stores(
-        embeddings=store(workload.embedding_storage, bits.embeddings),
-        encoder=store(workload.encoder_storage, bits.encoder),
-        weight_sram_kib=sram_kib,
-        envm_need_bits=envm_bits,
+        in_sram=np.array([kind is CellKind.SRAM for kind in workload.cells]),
+        word_bits=word_bits,
+        word_cycles=word_cycles,
+        word_ns=word_ns,
+        read_pj_per_bit=read_pj,
+        chip_share=share,
+        envm_mw=leakage,
+        weight_sram_kib=weight_kib,
+        sram_need_bits=sram_need,
+        envm_need_bits=envm_need,
+        dram_bits=dram_bits,
         envm_area_mm2=area,
+        envm_wake_ns=wake_ns,
+        envm_wake_pj=wake_pj,
+        dram=dram_columns(columns, t),
+    )
+
+
+def dram_columns(columns: AcceleratorColumns, t: Technology) -> DramColumns:
+    """The off-chip memory of those designs."""
+    kinds = [DramKind(kind) for kind in CHOICES["dram"]]
+
+    def of(field: str) -> Floats:
+        values = [0.0 if kind is DramKind.NONE else getattr(t.dram[kind], field) for kind in kinds]
+        return np.array(values)[columns.dram]
+
+    present = columns.dram != kinds.index(DramKind.NONE)
+    bits_per_ns = 8 * of("bandwidth_bytes_per_ns")
+    return DramColumns(
+        present=present,
+        read_pj_per_bit=of("read_energy_pj_per_bit"),
+        write_pj_per_bit=of("write_energy_pj_per_bit"),
+        ns_per_bit=np.divide(1.0, bits_per_ns, out=np.zeros(len(columns)), where=present),
+        latency_ns=of("latency_ns"),
+        active_mw=of("active_standby_mw"),
+        sleep_mw=of("self_refresh_mw"),
+        wake_ns=of("self_refresh_exit_ns"),
+        phy_mm2=of("phy_area_mm2"),
     )

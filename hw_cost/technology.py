@@ -1,75 +1,137 @@
-"""Technology constants: read from a data file in which each has its unit, source and mark."""
+"""Technology: every constant of the model at one node, with one eNVM and one logic preset."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-_DATA_FILE: Final = Path(__file__).parent / "data" / "technology-12nm.toml"
+from hw_cost.constants import (
+    DATA,
+    Constant,
+    Mark,
+    Scaling,
+    TechnologyError,
+    load_constants,
+)
+from hw_cost.scaling import NODES_NM, node_factor
+from hw_cost.units import BITS_PER_MIB
+from search_space import CellKind, DramKind, nearest
+
+__all__ = [
+    "ENVM_PRESETS",
+    "LOGIC_PRESETS",
+    "NODES_NM",
+    "Constant",
+    "Dram",
+    "EnvmCell",
+    "Mark",
+    "Technology",
+    "TechnologyError",
+    "load_constants",
+    "load_technology",
+    "technology_constants",
+]
+
 ENVM_PRESETS: Final = ("optimistic", "conservative")
-_KEYS: Final = frozenset({"value", "unit", "node_nm", "voltage_v", "source", "mark", "note"})
-_REQUIRED: Final = frozenset({"value", "unit", "node_nm", "source", "mark"})
+LOGIC_PRESETS: Final = ("default", "hp", "lp", "silicon")
 
-
-class TechnologyError(ValueError):
-    """A technology file or preset that cannot be used."""
-
-
-class Mark(StrEnum):
-    """How far to trust a constant."""
-
-    PUBLISHED = "published"
-    COMPUTED = "computed"
-    ASSUMED = "assumed"
+_BASE_NM: Final = 12.0
+_ENVM_NM: Final = 22.0
+"""Node of the eNVM arrays; a smaller node leaves them as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Constant:
-    """One constant with where it comes from.
+class EnvmCell:
+    """What one kind of eNVM cell costs.
 
     Attributes:
-        name: field of `Technology`; with the prefix ``optimistic.`` or ``conservative.`` for eNVM.
-        value: in `unit`.
-        unit: as printed.
-        node_nm: node that the value stands for.
-        voltage_v: supply that the value stands for; None where it does not depend on one.
-        source: publication, run or judgement.
-        mark: how far to trust it.
-        note: range, caution.
+        read_energy_pj_per_bit: energy of a useful bit read.
+        read_ns: time of one word of one macro.
+        write_energy_pj_per_bit: energy of a useful bit written, steps of verifying included.
+        write_ns: time of writing one word of one macro.
+        endurance_writes: writes that a cell stands.
+        area_mm2_per_mib: area of a useful MiB.
+        leakage_mw_per_mib: leakage of a useful MiB while powered.
+        wake_ns: time from power-up to the first read.
+        wake_energy_pj_per_mib: energy of powering up a useful MiB.
+        word_bits: useful bits of a word.
+        macro_bits: useful bits of one macro.
     """
 
-    name: str
-    value: float
-    unit: str
-    node_nm: float
-    voltage_v: float | None
-    source: str
-    mark: Mark
-    note: str
+    read_energy_pj_per_bit: float
+    read_ns: float
+    write_energy_pj_per_bit: float
+    write_ns: float
+    endurance_writes: float
+    area_mm2_per_mib: float
+    leakage_mw_per_mib: float
+    wake_ns: float
+    wake_energy_pj_per_mib: float
+    word_bits: float
+    macro_bits: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dram:
+    """What one kind of DRAM costs, over one x16 channel.
+
+    Attributes:
+        read_energy_pj_per_bit: device and PHY.
+        write_energy_pj_per_bit: device and PHY.
+        bandwidth_bytes_per_ns: of the channel.
+        latency_ns: of a loaded channel, once for each sequence of bursts.
+        active_standby_mw: drawn while the chip works, transfers not included.
+        self_refresh_mw: drawn while the chip sleeps.
+        self_refresh_exit_ns: time from self-refresh to the first transfer.
+        power_on_ns: time from power-up to the first transfer.
+        power_on_pj: energy of powering up.
+        phy_area_mm2: on the chip.
+    """
+
+    read_energy_pj_per_bit: float
+    write_energy_pj_per_bit: float
+    bandwidth_bytes_per_ns: float
+    latency_ns: float
+    active_standby_mw: float
+    self_refresh_mw: float
+    self_refresh_exit_ns: float
+    power_on_ns: float
+    power_on_pj: float
+    phy_area_mm2: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Technology:
-    """Every constant of the model by name; units are the suffixes, sources in the data file.
+    """Every constant of the model by name; units are the suffixes, sources in the data files.
 
-    ``dataclasses.replace`` makes a variant for a sensitivity study.
+    `with_values` makes a variant for a sensitivity study.
+
+    Attributes:
+        envm: every kind of eNVM cell.
+        dram: every kind of DRAM.
     """
 
     mac_energy_pj: float
     mac_multiplier_share: float
     mac_fp16_energy_pj: float
     mac_fp32_energy_pj: float
+    integer_mac_ratio: float
+    posit_mac_ratio: float
+    conversion_energy_pj_per_element: float
     gated_mac_share: float
     control_share: float
     residual_energy_pj_per_lane_cycle: float
     accumulator_bits: float
+    compaction_imbalance: float
+    compaction_energy_share: float
     tile_fill_cycles_per_n: float
     mac_area_um2: float
     control_area_share: float
+    integer_mac_area_ratio: float
+    posit_mac_area_ratio: float
+    compaction_area_share: float
     softmax_cycles_per_vector: float
     softmax_cycles_per_row: float
     layer_norm_cycles_per_vector: float
@@ -79,6 +141,7 @@ class Technology:
     entropy_cycles_per_vector: float
     entropy_cycles_per_row: float
     gelu_cycles_per_vector: float
+    special_function_overlap: float
     softmax_energy_pj_per_element: float
     layer_norm_energy_pj_per_element: float
     add_energy_pj_per_element: float
@@ -103,28 +166,23 @@ class Technology:
     highest_voltage_v: float
     nominal_clock_ghz: float
     threshold_v: float
+    dynamic_exponent: float
     alpha_power: float
     leakage_slope_per_v: float
     leakage_temperature_k: float
     leakage_doubling_k: float
     logic_leakage_mw_per_mm2: float
-    level_step_v: float
-    dvfs_switch_ns: float
+    ldo_slew_ns_per_v: float
+    clock_hop_ns: float
+    power_gate_wake_ns: float
+    power_gate_wake_pj_per_mm2: float
     ldo_current_efficiency: float
     ldo_dropout_v: float
     ldo_area_mm2_per_ma: float
     pll_energy_pj_per_cycle: float
     pll_area_mm2: float
-    envm_word_cells: float
-    envm_macro_mib_cells: float
-    slc_read_energy_pj_per_bit: float
-    mlc2_read_energy_pj_per_bit: float
-    slc_read_ns: float
-    mlc2_read_ns: float
-    slc_area_mm2_per_mib: float
-    mlc2_area_mm2_per_mib: float
-    slc_leakage_mw_per_mib: float
-    mlc2_leakage_mw_per_mib: float
+    envm: Mapping[CellKind, EnvmCell] = field(hash=False)
+    dram: Mapping[DramKind, Dram] = field(hash=False)
 
     def at_temperature(self, temperature_k: float) -> Technology:
         """The constants with leakage at another junction temperature.
@@ -139,78 +197,174 @@ class Technology:
             self,
             sram_leakage_mw_per_mbit=self.sram_leakage_mw_per_mbit * factor,
             logic_leakage_mw_per_mm2=self.logic_leakage_mw_per_mm2 * factor,
-            slc_leakage_mw_per_mib=self.slc_leakage_mw_per_mib * factor,
-            mlc2_leakage_mw_per_mib=self.mlc2_leakage_mw_per_mib * factor,
+            envm={
+                kind: replace(cell, leakage_mw_per_mib=cell.leakage_mw_per_mib * factor)
+                for kind, cell in self.envm.items()
+            },
         )
 
+    def with_values(self, values: Mapping[str, float]) -> Technology:
+        """A variant with other values.
 
-def load_constants(path: Path = _DATA_FILE) -> tuple[Constant, ...]:
-    """All constants of a data file, both eNVM presets included, in file order.
+        Args:
+            values: by dotted field name, such as ``mac_energy_pj``, ``envm.stt-mram.read_ns`` or
+                ``dram.lpddr4.latency_ns``, in the unit of the field.
 
-    Raises:
-        TechnologyError: a constant lacks a key, has an unknown one or an unknown mark.
-    """
-    with path.open("rb") as file:
-        tables: dict[str, dict[str, Any]] = tomllib.load(file)
-    constants: list[Constant] = []
-    for name, table in tables.items():
-        if name in ENVM_PRESETS:
-            constants += [_constant(f"{name}.{key}", inner) for key, inner in table.items()]
-        else:
-            constants.append(_constant(name, table))
-    return tuple(constants)
+        Raises:
+            TechnologyError: there is no such constant.
+        """
+        plain: dict[str, Any] = {}
+        cells: dict[CellKind, dict[str, float]] = {}
+        drams: dict[DramKind, dict[str, float]] = {}
+        for name, value in values.items():
+            group, _, rest = name.partition(".")
+            kind, _, inner = rest.partition(".")
+            if name in _PLAIN:
+                plain[name] = value
+            elif group == "envm" and kind in self.envm and inner in _CELL:
+                cells.setdefault(CellKind(kind), {})[inner] = value
+            elif group == "dram" and kind in self.dram and inner in _DRAM:
+                drams.setdefault(DramKind(kind), {})[inner] = value
+            else:
+                raise TechnologyError(
+                    f"Constant {name!r} is not known{nearest(name, self._names()) or '.'}"
+                )
+        if cells:
+            plain["envm"] = {k: replace(c, **cells.get(k, {})) for k, c in self.envm.items()}
+        if drams:
+            plain["dram"] = {k: replace(d, **drams.get(k, {})) for k, d in self.dram.items()}
+        return replace(self, **plain)
+
+    def _names(self) -> list[str]:
+        """Dotted names of every constant."""
+        return _dotted(self.envm, self.dram)
 
 
-def load_technology(envm: str = "optimistic", path: Path = _DATA_FILE) -> Technology:
-    """The constants with one eNVM preset.
+_PLAIN: Final = tuple(f.name for f in fields(Technology) if f.name not in ("envm", "dram"))
+_CELL: Final = tuple(f.name for f in fields(EnvmCell))
+_DRAM: Final = tuple(f.name for f in fields(Dram))
+
+
+def _dotted(cells: Iterable[str], drams: Iterable[str]) -> list[str]:
+    """Names of the constants of a technology with those cells and DRAMs."""
+    return [
+        *_PLAIN,
+        *(f"envm.{kind}.{name}" for kind in cells for name in _CELL),
+        *(f"dram.{kind}.{name}" for kind in drams for name in _DRAM),
+    ]
+
+
+def load_technology(
+    envm: str = "optimistic", logic: str = "default", node_nm: float = 12, folder: Path = DATA
+) -> Technology:
+    """The constants with one eNVM preset and one logic preset at one node.
 
     Args:
         envm: ``optimistic`` (arrays as NVSim designs them) or ``conservative`` (published macros).
-        path: data file.
+        logic: ``default``, ``hp``, ``lp`` or ``silicon`` (the chip of ISSCC 2023).
+        node_nm: one of `NODES_NM`. All nodes run at the same supplies; see `technology_constants`.
+        folder: data files.
 
     Raises:
-        TechnologyError: no such preset, or the file does not define exactly the known constants.
+        TechnologyError: no such preset or node, or the files do not define exactly the known
+            constants.
     """
-    if envm not in ENVM_PRESETS:
-        raise TechnologyError(
-            f"eNVM preset {envm!r} is not known: expected one of {', '.join(ENVM_PRESETS)}."
-        )
-    values: dict[str, float] = {}
-    for constant in load_constants(path):
-        preset, _, name = constant.name.rpartition(".")
-        if preset in ("", envm):
-            values[name] = constant.value
-    known = {field.name for field in fields(Technology)}
-    missing, unknown = sorted(known - values.keys()), sorted(values.keys() - known)
+    values = {c.name: c.value for c in technology_constants(envm, logic, node_nm, folder)}
+    cells = [kind for kind in CellKind if kind.is_envm]
+    drams = [kind for kind in DramKind if kind is not DramKind.NONE]
+    known = _dotted(cells, drams)
+    missing = [name for name in known if name not in values]
+    unknown = sorted(values.keys() - set(known))
     if missing:
-        raise TechnologyError(f"Technology file {path} lacks constant {missing[0]!r}: add it.")
+        raise TechnologyError(f"Technology files in {folder} lack constant {missing[0]!r}: add it.")
     if unknown:
         raise TechnologyError(
-            f"Technology file {path} has constant {unknown[0]!r}, which the model does not use: "
-            "remove it or correct its name."
+            f"Technology files in {folder} have constant {unknown[0]!r}, which the model does not "
+            "use: remove it or correct its name."
         )
-    return Technology(**values)
+    return Technology(
+        **{name: values[name] for name in _PLAIN},
+        envm={k: EnvmCell(**{n: values[f"envm.{k}.{n}"] for n in _CELL}) for k in cells},
+        dram={k: Dram(**{n: values[f"dram.{k}.{n}"] for n in _DRAM}) for k in drams},
+    )
 
 
-def _constant(name: str, table: Mapping[str, Any]) -> Constant:
-    """One constant of its TOML table."""
-    missing = sorted(_REQUIRED - table.keys())
-    unknown = sorted(table.keys() - _KEYS)
-    if missing or unknown:
-        fault = f"lacks {missing[0]!r}" if missing else f"has unknown key {unknown[0]!r}"
-        raise TechnologyError(f"Constant {name!r} {fault}: expected {', '.join(sorted(_KEYS))}.")
-    if table["mark"] not in list(Mark):
-        raise TechnologyError(
-            f"Constant {name!r} has mark {table['mark']!r}: expected one of {', '.join(Mark)}."
+def technology_constants(
+    envm: str = "optimistic", logic: str = "default", node_nm: float = 12, folder: Path = DATA
+) -> tuple[Constant, ...]:
+    """Where every constant of `load_technology` with these arguments comes from.
+
+    Names are dotted fields of `Technology`, as `Technology.with_values` takes them; value and range
+    are those at the node. Logic and SRAM scale from 12 nm, eNVM from 22 nm upwards only, DRAM and
+    what says ``scaling = "none"`` not at all.
+
+    Raises:
+        TechnologyError: no such preset or node, or a damaged data file.
+    """
+    for what, asked, expected in (
+        ("eNVM preset", envm, ENVM_PRESETS),
+        ("Logic preset", logic, LOGIC_PRESETS),
+        ("Node", node_nm, NODES_NM),
+    ):
+        if asked not in expected:
+            unit = " nm" if what == "Node" else ""
+            raise TechnologyError(
+                f"{what} {asked!r}{unit} is not known: expected one of "
+                f"{', '.join(str(name) for name in expected)}{unit}."
+            )
+    found: dict[str, Constant] = {}
+    for constant in load_constants(folder):
+        group, _, rest = constant.name.partition(".")
+        if group == "envm":
+            kind, preset, name = _split(rest)
+            if kind == "array":
+                found |= {c.name: c for c in _of_each_cell(constant)}
+            elif preset == envm:
+                found[f"envm.{kind}.{name}"] = _at_node(constant, _ENVM_NM, max(node_nm, _ENVM_NM))
+        elif group == "logic":
+            preset, _, name = rest.partition(".")
+            if preset == logic:
+                found[name] = _at_node(constant, _BASE_NM, node_nm)
+        else:
+            found[constant.name] = _at_node(constant, _BASE_NM, node_nm)
+    return tuple(replace(constant, name=name) for name, constant in found.items())
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """Cell, preset and field of a name inside the eNVM file; no preset for what cells share."""
+    kind, _, rest = name.partition(".")
+    preset, _, inner = rest.partition(".")
+    return (kind, preset, inner) if inner else (kind, "", preset)
+
+
+def _of_each_cell(constant: Constant) -> list[Constant]:
+    """Useful bits of a word or macro of each cell, from the cells in it."""
+    name, bits, unit = {
+        "envm.array.word_cells": ("word_bits", 1.0, "bit"),
+        "envm.array.macro_mib_cells": ("macro_bits", float(BITS_PER_MIB), "bit"),
+    }[constant.name]
+    return [
+        replace(
+            constant,
+            name=f"envm.{kind}.{name}",
+            value=constant.value * bits * kind.bits_per_cell,
+            low=constant.low * bits * kind.bits_per_cell,
+            high=constant.high * bits * kind.bits_per_cell,
+            unit=unit,
         )
-    voltage = table.get("voltage_v")
-    return Constant(
-        name=name,
-        value=float(table["value"]),
-        unit=table["unit"],
-        node_nm=float(table["node_nm"]),
-        voltage_v=None if voltage is None else float(voltage),
-        source=table["source"],
-        mark=Mark(table["mark"]),
-        note=table.get("note", ""),
+        for kind in CellKind
+        if kind.is_envm
+    ]
+
+
+def _at_node(constant: Constant, from_nm: float, to_nm: float) -> Constant:
+    """The constant, its value and range, moved from one node to another."""
+    if from_nm == to_nm or constant.scaling is Scaling.NONE:
+        return constant
+    factor = node_factor(constant.scaling, from_nm, to_nm)
+    return replace(
+        constant,
+        value=constant.value * factor,
+        low=constant.low * factor,
+        high=constant.high * factor,
     )

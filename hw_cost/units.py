@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Levels = NDArray[np.int16]
 Bools = NDArray[np.bool_]
 
 BITS_PER_KIB: Final = 8 * 1024

@@ -23,8 +23,9 @@ def clock_ghz(voltage_v: Floats, technology: Technology) -> Floats:
 
 
 def dynamic_factor(voltage_v: Floats, technology: Technology) -> Floats:
-    """Switching energy over that at the nominal supply: (V / 0.8)^2."""
-    factor: Floats = (voltage_v / technology.nominal_voltage_v) ** 2
+    """Switching energy over that at the nominal supply: (V / 0.8)^e, e = 2 unless fitted."""
+    t = technology
+    factor: Floats = (voltage_v / t.nominal_voltage_v) ** t.dynamic_exponent
     return factor
 
 

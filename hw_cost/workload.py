@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hw_cost.units import Floats, Ints
+from hw_cost.units import Ints
 from search_space import CellKind, NumberFormat
 
 
@@ -147,15 +147,22 @@ class VectorOperation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBits:
-    """Bits that stay on the chip between sentences, by tensor class."""
+    """Bits of the stored tensors, by class.
+
+    Attributes:
+        embeddings: token, position and type embeddings with their layer norm.
+        encoder: layers, and the projection behind the embeddings.
+        exits: poolers and classifiers.
+    """
 
     embeddings: float
     encoder: float
+    exits: float
 
     @property
     def total(self) -> float:
-        """Both classes."""
-        return self.embeddings + self.encoder
+        """All classes."""
+        return self.embeddings + self.encoder + self.exits
 
 
 def window_pairs(tokens: Ints, span: int) -> Ints:
@@ -179,7 +186,9 @@ class Workload:
         weight_format: number format of all weights.
         activation_format: number format of all other GEMM operands.
         embedding_storage: cells that hold the embeddings.
-        encoder_storage: cells that hold projection, layers and exits.
+        encoder_storage: cells that hold projection and layers.
+        exit_storage: cells that hold the exits; None for those of the encoder.
+        table_storage: cells that keep the look-up tables while the chip sleeps.
     """
 
     shape: EncoderShape
@@ -190,6 +199,8 @@ class Workload:
     activation_format: NumberFormat
     embedding_storage: CellKind
     encoder_storage: CellKind
+    exit_storage: CellKind | None = None
+    table_storage: CellKind = CellKind.SRAM
 
     def __post_init__(self) -> None:
         """Refuse spans of the wrong number and densities that are not shares."""
@@ -341,27 +352,29 @@ class Workload:
         return self.weight_bits < self.weight_format.bits
 
     def stored_bits(self) -> StoredBits:
-        """Bits on the chip: matrices in their smaller form, biases and layer norms dense."""
+        """Bits of the stored tensors: matrices in their smaller form, the rest dense."""
         shape = self.shape
         bits = self.weight_format.bits
         table = shape.embedding_parameters - 2 * shape.embedding_width
         matrices = shape.distinct_layers * shape.layer_weights
-        matrices += shape.layers * shape.hidden * (shape.hidden + shape.classes)
         matrices += shape.embedding_width * shape.hidden if shape.has_projection else 0
         parameters = shape.distinct_layers * shape.layer_parameters + shape.projection_parameters
-        parameters += shape.layers * (shape.pooler_parameters + shape.classifier_parameters)
+        heads = shape.layers * shape.hidden * (shape.hidden + shape.classes)
+        biases = shape.layers * (shape.hidden + shape.classes)
         return StoredBits(
             embeddings=table * self.embedding_bits + 2 * shape.embedding_width * bits,
             encoder=matrices * self.weight_bits + (parameters - matrices) * bits,
+            exits=heads * self.weight_bits + biases * bits,
         )
 
+    @property
+    def cells(self) -> tuple[CellKind, CellKind, CellKind]:
+        """Cells of embeddings, encoder and exits."""
+        exits = self.encoder_storage if self.exit_storage is None else self.exit_storage
+        return self.embedding_storage, self.encoder_storage, exits
 
-def softmax_vectors(tokens: Ints, span: int, vector_size: int) -> Floats:
-    """n-wide vectors that hold the scores of all rows of one head; (n_token_counts,)."""
-    position = np.arange(int(tokens.max()))
-    inside = position < tokens[:, None]
-    left = np.minimum(position, span - 1)
-    right = np.minimum(tokens[:, None] - 1 - position, span - 1)
-    vectors = -(-(left + right + 1) // vector_size)
-    total: Floats = np.where(inside, vectors, 0).sum(axis=1).astype(np.float64)
-    return total
+    def table_words(self, exit_rows: float, dvfs_rows: float) -> float:
+        """Words of the look-up tables that are kept: exit and DVFS tables, and head spans."""
+        shape = self.shape
+        spans = shape.distinct_layers * shape.heads
+        return exit_rows * (shape.layers - 1) + dvfs_rows + spans

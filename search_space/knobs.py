@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Final, Literal
 
 from search_space.formats import NumberFormat
 
@@ -18,25 +19,70 @@ FULL_SPAN_TOKENS = 128
 class CellKind(StrEnum):
     """Memory cells that can hold a tensor class.
 
-    All of them read back what was written, as far as this project has measured: level confusion is
-    below 1e-16 per SLC cell and 7.9e-9 per MLC2 cell (optimal thresholds on the level distributions
-    of nvmFI), which is under one cell in a hundred million. So the cell kind is not part of a
-    trace's key yet.
+    Those in `FAITHFUL_CELLS` read back what was written, as far as this project has measured or
+    assumed: level confusion is below 1e-16 for an SLC and 7.9e-9 for an MLC2 ReRAM cell (optimal
+    thresholds on the level distributions of nvmFI); STT-MRAM, PCM and FeFET macros are taken to
+    have the error correction that their vendors ship. So the cell kind is not part of a trace's
+    key. An MLC3 ReRAM cell is misread 3.8e-3 of the time, which would change weights.
     """
 
     SRAM = "sram"
     RERAM_SLC = "reram-slc"
     RERAM_MLC2 = "reram-mlc2"
+    RERAM_MLC3 = "reram-mlc3"
+    STT_MRAM = "stt-mram"
+    PCM = "pcm"
+    FEFET = "fefet"
+    DRAM = "dram"
 
     @property
     def is_envm(self) -> bool:
-        """Whether the cell keeps its content without power."""
-        return self is not CellKind.SRAM
+        """Whether the cell is embedded and keeps its content without power."""
+        return self not in (CellKind.SRAM, CellKind.DRAM)
 
     @property
     def bits_per_cell(self) -> int:
         """Bits stored in one cell."""
-        return 2 if self is CellKind.RERAM_MLC2 else 1
+        return {CellKind.RERAM_MLC2: 2, CellKind.RERAM_MLC3: 3}.get(self, 1)
+
+
+FAITHFUL_CELLS: Final = frozenset(CellKind) - {CellKind.RERAM_MLC3}
+"""Cells that a study may offer: the accuracy measured without faults stands for them."""
+
+WITH_ENCODER: Final = "encoder"
+"""Value of ``exit_storage`` that keeps the exit heads where the encoder weights are."""
+
+
+class DramKind(StrEnum):
+    """Off-chip memory beside the accelerator."""
+
+    NONE = "none"
+    LPDDR4 = "lpddr4"
+    LPDDR4X = "lpddr4x"
+    LPDDR5 = "lpddr5"
+
+
+class ZeroGating(StrEnum):
+    """What a MAC array does with operands that are zero; cycles are the same."""
+
+    NONE = "none"
+    VECTOR = "vector"
+    LANE = "lane"
+
+
+class Compaction(StrEnum):
+    """Whether an array leaves zero weights out of its cycles."""
+
+    NONE = "none"
+    WEIGHTS = "weights"
+
+
+class MappingObjective(StrEnum):
+    """What the mapping of each GEMM is chosen by."""
+
+    LATENCY = "latency"
+    ENERGY = "energy"
+    EDP = "edp"
 
 
 class ExitPolicy(StrEnum):
@@ -69,6 +115,10 @@ class ModelKnobs:
         activation_format: number format of all GEMM operands that are not weights.
         embedding_storage: cells that hold the embeddings.
         encoder_storage: cells that hold the encoder weights.
+        exit_storage: cells that hold poolers and classifiers of the exits, or ``encoder`` for
+            those of the encoder weights.
+        table_storage: cells that keep exit, DVFS and span tables while the chip is off; they are
+            copied to the auxiliary SRAM when it wakes. ``sram`` keeps them there, powered.
     """
 
     checkpoint: str
@@ -79,9 +129,18 @@ class ModelKnobs:
     activation_format: NumberFormat
     embedding_storage: CellKind
     encoder_storage: CellKind
+    exit_storage: CellKind | Literal["encoder"] = WITH_ENCODER
+    table_storage: CellKind = CellKind.SRAM
 
     def __post_init__(self) -> None:
-        """Refuse shares and spans outside their range."""
+        """Refuse shares and spans outside their range, and cells whose faults change weights."""
+        for name in ("embedding_storage", "encoder_storage", "exit_storage", "table_storage"):
+            cell = getattr(self, name)
+            if cell != WITH_ENCODER and cell not in FAITHFUL_CELLS:
+                raise ValueError(
+                    f"{name} {str(cell)!r}: 3.8e-3 of its cells are misread, and accuracy under "
+                    "such faults has not been measured; expected another kind of cell."
+                )
         for name in ("encoder_sparsity", "embedding_sparsity"):
             value = getattr(self, name)
             if not 0 <= value < 1:
@@ -90,6 +149,11 @@ class ModelKnobs:
             raise ValueError(
                 f"span_budget_tokens {self.span_budget_tokens}: expected 0 to {FULL_SPAN_TOKENS}."
             )
+
+    @property
+    def cell_of_exits(self) -> CellKind:
+        """Cells that hold the exit heads."""
+        return self.encoder_storage if self.exit_storage == WITH_ENCODER else self.exit_storage
 
     def trace_key(self) -> tuple[str, int, float, float, str, str]:
         """What identifies the logits: every field but the cells (see `CellKind`)."""
@@ -136,6 +200,14 @@ class HardwareKnobs:
         min_voltage_v: lowest supply of the datapath, V.
         max_voltage_v: nominal supply of the datapath, V: layer 1 runs at it.
         dvfs_policy: how the supply of the later layers is chosen.
+        dvfs_levels: supplies of the DVFS table, evenly spaced from the lowest to the highest.
+        weight_sram_kib: shared weight SRAM, KiB; 0 for exactly what is placed in it. What does not
+            fit is streamed from the DRAM.
+        dram: off-chip memory; it takes what the chip's own memories cannot hold.
+        zero_gating: which lanes rest on a zero operand.
+        compaction: whether zero weights take no cycles, by a unit of its own.
+        accumulator_bits: width of a partial sum.
+        mapping_objective: what the mapping of each GEMM is chosen by.
     """
 
     mac_vector_size: int
@@ -147,6 +219,13 @@ class HardwareKnobs:
     min_voltage_v: float
     max_voltage_v: float
     dvfs_policy: DvfsPolicy
+    dvfs_levels: int = 16
+    weight_sram_kib: int = 0
+    dram: DramKind = DramKind.NONE
+    zero_gating: ZeroGating = ZeroGating.LANE
+    compaction: Compaction = Compaction.NONE
+    accumulator_bits: int = 32
+    mapping_objective: MappingObjective = MappingObjective.LATENCY
 
     def __post_init__(self) -> None:
         """Refuse sizes that are not positive."""
@@ -158,11 +237,17 @@ class HardwareKnobs:
             "aux_sram_kib",
             "min_voltage_v",
             "max_voltage_v",
+            "dvfs_levels",
         ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} {getattr(self, name)}: expected more than 0.")
-        if self.envm_mib < 0:
-            raise ValueError(f"envm_mib {self.envm_mib}: expected 0 or more.")
+        for name in ("envm_mib", "weight_sram_kib"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} {getattr(self, name)}: expected 0 or more.")
+        if not 2 <= self.mac_vector_size <= 64:
+            raise ValueError(f"mac_vector_size {self.mac_vector_size}: expected 2 to 64.")
+        if not 8 <= self.accumulator_bits <= 64:
+            raise ValueError(f"accumulator_bits {self.accumulator_bits}: expected 8 to 64.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,19 @@ class IdleAccounting(StrEnum):
     LEAKAGE = "leakage"
 
 
+class PowerMode(StrEnum):
+    """What stays powered between sentences.
+
+    ``always-on``: everything, at the lowest supply. ``retained``: SRAM that holds weights,
+    embeddings or tables, at its floor voltage; the rest is gated and wakes up for each sentence.
+    ``off``: nothing but a DRAM in self-refresh; volatile contents are loaded again each time.
+    """
+
+    ALWAYS_ON = "always-on"
+    RETAINED = "retained"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """What every design of a study is asked to do.
@@ -24,6 +37,7 @@ class Scenario:
         sentences_per_hour: load that power figures assume.
         idle: what is charged up to the deadline.
         temperature_k: junction temperature that the constants are meant for, K.
+        power_mode: what stays powered between sentences.
     """
 
     task: str
@@ -32,6 +46,7 @@ class Scenario:
     sentences_per_hour: float
     idle: IdleAccounting
     temperature_k: float
+    power_mode: PowerMode = PowerMode.RETAINED
 
     def __post_init__(self) -> None:
         """Refuse times, loads and lengths that are not positive."""

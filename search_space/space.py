@@ -6,19 +6,25 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
 from typing import Any, Final
 
 from search_space.expressions import Condition
 from search_space.formats import parse_number_format
 from search_space.knobs import (
+    WITH_ENCODER,
     CellKind,
+    Compaction,
     DesignPoint,
+    DramKind,
     DvfsPolicy,
     ExitKnobs,
     ExitPolicy,
     HardwareKnobs,
+    MappingObjective,
     ModelKnobs,
+    ZeroGating,
 )
 from search_space.names import nearest
 
@@ -29,6 +35,14 @@ EXIT_KNOBS: Final = tuple(field.name for field in fields(ExitKnobs))
 HARDWARE_KNOBS: Final = tuple(field.name for field in fields(HardwareKnobs))
 KNOBS: Final = MODEL_KNOBS + EXIT_KNOBS + HARDWARE_KNOBS
 
+KNOB_DEFAULTS: Final[Mapping[str, KnobValue]] = {
+    field.name: field.default if isinstance(field.default, int | float) else str(field.default)
+    for kind in (ModelKnobs, ExitKnobs, HardwareKnobs)
+    for field in fields(kind)
+    if field.default is not MISSING
+}
+"""Value of each knob that a study file or a record may leave out."""
+
 UNITS: Final[Mapping[str, str]] = {
     "span_budget_tokens": "tokens",
     "entropy_threshold": "nats",
@@ -36,19 +50,30 @@ UNITS: Final[Mapping[str, str]] = {
     "mask_sram_kib": "KiB",
     "aux_sram_kib": "KiB",
     "envm_mib": "MiB",
+    "weight_sram_kib": "KiB",
+    "accumulator_bits": "bit",
     "min_voltage_v": "V",
     "max_voltage_v": "V",
 }
 """Unit of each knob that has one."""
 
+_ENUM_KNOBS: Final[Mapping[str, type[StrEnum]]] = {
+    "embedding_storage": CellKind,
+    "encoder_storage": CellKind,
+    "exit_storage": CellKind,
+    "table_storage": CellKind,
+    "exit_policy": ExitPolicy,
+    "dvfs_policy": DvfsPolicy,
+    "dram": DramKind,
+    "zero_gating": ZeroGating,
+    "compaction": Compaction,
+    "mapping_objective": MappingObjective,
+}
 _TEXT_KNOBS: Final[Mapping[str, Callable[[str], Any]]] = {
     "weight_format": parse_number_format,
     "activation_format": parse_number_format,
-    "embedding_storage": CellKind,
-    "encoder_storage": CellKind,
-    "exit_policy": ExitPolicy,
-    "dvfs_policy": DvfsPolicy,
     "checkpoint": str,
+    **_ENUM_KNOBS,
 }
 _INTEGER_KNOBS: Final = frozenset(
     {
@@ -58,6 +83,9 @@ _INTEGER_KNOBS: Final = frozenset(
         "data_sram_kib",
         "mask_sram_kib",
         "aux_sram_kib",
+        "weight_sram_kib",
+        "dvfs_levels",
+        "accumulator_bits",
     }
 )
 
@@ -104,15 +132,16 @@ def knob_value(name: str, value: KnobValue) -> Any:
     if name in _TEXT_KNOBS:
         if not isinstance(value, str):
             raise ValueError(f"Knob {name!r} has value {value!r}: expected text.")
-        kind = _TEXT_KNOBS[name]
-        if isinstance(kind, type) and issubclass(kind, CellKind | ExitPolicy | DvfsPolicy):
-            known = [member.value for member in kind]
+        if name == "exit_storage" and value == WITH_ENCODER:
+            return value
+        if name in _ENUM_KNOBS:
+            known = [member.value for member in _ENUM_KNOBS[name]]
             if value not in known:
                 raise ValueError(
                     f"Knob {name!r} has value {value!r}: expected one of {', '.join(known)}"
                     f"{nearest(value, known) or '.'}"
                 )
-        return kind(value)
+        return _TEXT_KNOBS[name](value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"Knob {name!r} has value {value!r}: expected a number.")
     if name in _INTEGER_KNOBS:
@@ -185,13 +214,14 @@ class SearchSpace:
         """The point with knobs that have no effect set to their one value.
 
         Exit policy ``none`` has no threshold: the first of the space is written down. DVFS policy
-        ``fixed`` stays at the maximum voltage, so that is its minimum too.
+        ``fixed`` stays at the maximum voltage, so that is its minimum too, and has no levels.
         """
         flat = dict(point)
         if flat.get("exit_policy") == ExitPolicy.NONE:
             flat["entropy_threshold"] = self["entropy_threshold"].values[0]
         if flat.get("dvfs_policy") == DvfsPolicy.FIXED:
             flat["min_voltage_v"] = flat["max_voltage_v"]
+            flat["dvfs_levels"] = self["dvfs_levels"].values[0]
         return flat
 
     def violation(self, point: Point) -> str | None:
@@ -269,7 +299,8 @@ def design_point(flat: Point) -> DesignPoint:
 
 
 def _typed(flat: Point, names: tuple[str, ...]) -> dict[str, Any]:
-    missing = [name for name in names if name not in flat]
+    whole = {**KNOB_DEFAULTS, **flat}
+    missing = [name for name in names if name not in whole]
     if missing:
         raise ValueError(f"Design point lacks knob {missing[0]!r}.")
-    return {name: knob_value(name, flat[name]) for name in names}
+    return {name: knob_value(name, whole[name]) for name in names}

@@ -21,9 +21,11 @@ from pydantic import (
 )
 
 from search_space import (
+    KNOB_DEFAULTS,
     KNOBS,
     Dimension,
     IdleAccounting,
+    PowerMode,
     Scenario,
     SearchSpace,
     design_point,
@@ -68,8 +70,17 @@ class ScenarioTable(_Table):
         default="none", description="What is charged between the answer and the deadline."
     )
     temperature_k: Number = Field(default=350.0, gt=0, description="Junction temperature, K.")
+    power_mode: Literal["always-on", "retained", "off"] = Field(
+        default="retained", description="What stays powered between sentences."
+    )
     envm_preset: Literal["optimistic", "conservative"] = Field(
         default="optimistic", description="Which set of eNVM constants."
+    )
+    logic_preset: Literal["default", "hp", "lp", "silicon"] = Field(
+        default="default", description="Which threshold voltage the datapath has."
+    )
+    node_nm: Literal[45, 32, 20, 16, 14, 12, 10, 7] = Field(
+        default=12, description="Process node; the constants stand for 12 nm and are scaled."
     )
 
     @field_validator("sequences")
@@ -89,6 +100,7 @@ class ScenarioTable(_Table):
             sentences_per_hour=self.sentences_per_hour,
             idle=IdleAccounting(self.idle),
             temperature_k=self.temperature_k,
+            power_mode=PowerMode(self.power_mode),
         )
 
 
@@ -270,12 +282,13 @@ class StudySpec(_Table):
                 f"knob {unknown[0]!r} is not known{nearest(unknown[0], KNOBS)}: expected "
                 f"{', '.join(KNOBS)}"
             )
-        missing = [name for name in KNOBS if name not in self.space]
+        space: dict[str, KnobChoice] = {**KNOB_DEFAULTS, **self.space}
+        missing = [name for name in KNOBS if name not in space]
         if missing:
             raise ValueError(f"knob {missing[0]!r} is missing: give it a value, a list or a range")
         dimensions = []
         for name in KNOBS:
-            choice = self.space[name]
+            choice = space[name]
             try:
                 values = (
                     choice.values()

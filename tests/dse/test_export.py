@@ -138,6 +138,14 @@ class TestPackage:
             "DVFS_POLICY": 0,
             "EMBEDDING_STORAGE": 1,
             "ENCODER_STORAGE": 2,
+            "EXIT_STORAGE": 8,
+            "TABLE_STORAGE": 0,
+            "DRAM": 0,
+            "ZERO_GATING": 2,
+            "COMPACTION": 0,
+            "WEIGHT_SRAM_BYTES": 0,
+            "ACCUMULATOR_BITS": 32,
+            "DVFS_LEVELS": 16,
         }
 
     @pytest.mark.parametrize(

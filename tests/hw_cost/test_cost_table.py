@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,13 +15,14 @@ from hw_cost import (
     Groups,
     GroupsError,
     Technology,
+    WeightPort,
     Workload,
     breakdown,
     cost_table,
+    explained_gemms,
+    gemm_costs,
     load_technology,
 )
-from hw_cost.array import gemm_cycles, mac_arrays
-from hw_cost.attention import attention_work
 from search_space import CellKind, DvfsPolicy, IdleAccounting, Scenario, adaptivfloat
 
 MakeWorkload = Callable[..., Workload]
@@ -30,20 +31,18 @@ MakeGroups = Callable[..., Groups]
 MakeScenario = Callable[..., Scenario]
 
 
-def layer_gemm_cycles(workload: Workload, columns: AcceleratorColumns, tokens: int) -> float:
+@pytest.fixture(scope="session")
+def layer_gemm_cycles(
+    make_scenario: MakeScenario, technology: Technology
+) -> Callable[[Workload, AcceleratorColumns, int], float]:
     """GEMM cycles of one layer without its exit, on one design."""
-    technology = load_technology()
-    arrays, lengths = mac_arrays(columns, workload, technology), np.array([tokens])
-    spans = workload.layer_kinds[0]
-    cycles = sum(
-        gemm_cycles(arrays, g.rows, g.depth, g.columns, g.count, technology).busiest[0, 0]
-        for g in workload.layer_gemms(spans, lengths)
-        if g.has_weights
-    )
-    work = attention_work(workload, spans, lengths, arrays.n[:, 0], arrays.units[:, 0])
-    n = int(arrays.n[0, 0])
-    head_blocks = -(-workload.shape.head_width // n)
-    return float(cycles + work.busiest_tiles[0, 0] * 2 * n * head_blocks)
+
+    def cycles(workload: Workload, columns: AcceleratorColumns, tokens: int) -> float:
+        gemms = explained_gemms(workload, columns, tokens, make_scenario(), technology)
+        names = ("qkv", "attention", "output", "ffn1", "ffn2")
+        return sum(g.cycles for g in gemms if g.name in names)
+
+    return cycles
 
 
 @pytest.mark.parametrize(
@@ -53,12 +52,13 @@ def test_dense_albert_base_layer_takes_the_published_cycles(
     albert_base: EncoderShape,
     make_workload: MakeWorkload,
     make_columns: MakeColumns,
+    layer_gemm_cycles: Callable[[Workload, AcceleratorColumns, int], float],
     n: int,
     cycles: int,
 ) -> None:
     """A layer of 128 tokens takes MACs / n^2 cycles: 43.65 ms for twelve at n = 16 and 1 GHz."""
     workload = make_workload(shape=albert_base)
-    columns = make_columns({"mac_vector_size": n})
+    columns = make_columns({"mac_vector_size": n, "data_sram_kib": 512})
     assert layer_gemm_cycles(workload, columns, 128) == cycles
     if n == 16:
         assert round(12 * cycles / 1e6, 2) == 43.65
@@ -113,23 +113,39 @@ def test_albert_base_lands_near_the_published_energy_of_a_mac(
         workload, columns, make_groups((128, 12, 12)), np.ones(1), make_scenario(), technology
     )
     time_ns = sum(part[0] for part in costs.latency_ns.values())
-    store = costs.energy_pj["envm"][0] + 16 * technology.mlc2_leakage_mw_per_mib * time_ns
+    store = (
+        costs.energy_pj["envm"][0]
+        + 16 * technology.envm[CellKind.RERAM_MLC2].leakage_mw_per_mib * time_ns
+    )
     total = sum(part[0] for part in costs.energy_pj.values()) - store
     assert 0.34 * 0.86 < total / (12 * 931_135_488) < 0.42 * 1.14
 
 
+@dataclass(frozen=True)
+class Product:
+    """A GEMM that stands alone."""
+
+    rows: int
+    depth: int = 96
+    columns: int = 96
+    count: int = 1
+    has_weights: bool = True
+
+
 def test_units_share_row_blocks_or_columns_whichever_ends_first(
-    make_workload: MakeWorkload, make_columns: MakeColumns, technology: Technology
+    make_columns: MakeColumns, technology: Technology
 ) -> None:
     """Three row blocks on two units take two turns; one row block is split by its columns."""
     columns = make_columns({"processing_units": 2}, {"processing_units": 4})
-    arrays = mac_arrays(columns, make_workload(), technology)
-    rows = np.array([40, 10])
-    cycles = gemm_cycles(arrays, rows, np.array([96]), np.array([96]), 1, technology)
+    port, number = WeightPort(word_bits=1e6, energy_pj_per_bit=0.0), adaptivfloat(8, 3)
+    costs = gemm_costs([Product(40), Product(10)], columns, port, number, number, technology)
     # 40 rows: 3 blocks x 6 column blocks x 6 x 16 cycles of depth
-    np.testing.assert_array_equal(cycles.total, [[18 * 96, 6 * 96]] * 2)
-    np.testing.assert_array_equal(cycles.busiest, [[9 * 96, 3 * 96], [6 * 96, 2 * 96]])
-    np.testing.assert_array_equal(cycles.copies, [[1, 1], [3, 1]])
+    np.testing.assert_array_equal(costs.cycles, [[9 * 96, 3 * 96], [6 * 96, 2 * 96]])
+    whole = costs.energy_pj["mac"] / technology.mac_energy_pj
+    lanes = np.array([18 * 96 * 256, 6 * 96 * 256])
+    macs = np.array([40, 10]) * 96 * 96
+    expected = macs + technology.gated_mac_share * (lanes - macs)
+    np.testing.assert_allclose(whole, np.broadcast_to(expected, (2, 2)))
 
 
 @pytest.fixture(scope="module")
@@ -282,25 +298,29 @@ def test_sram_that_holds_weights_leaks_between_sentences_and_envm_does_not(
     make_scenario: MakeScenario,
     technology: Technology,
 ) -> None:
-    """Standby power is that of the retained weight SRAM, in proportion to what it holds."""
+    """Standby power is that of the retained SRAM: weights, and tables unless eNVM keeps them."""
     envm = {
         "embedding_storage": CellKind.RERAM_SLC,
         "encoder_storage": CellKind.RERAM_SLC,
     }
+    nothing = envm | {"table_storage": CellKind.RERAM_SLC}
     groups, scenario = make_groups((16, 1, 1)), make_scenario()
     workloads = (
         make_workload(),
         make_workload(weight_format=adaptivfloat(4, 2)),
         make_workload(**envm),
+        make_workload(**nothing),
     )
     power = [
         cost_table(w, make_columns({"envm_mib": mib}), groups, scenario, technology)
-        for w, mib in zip(workloads, (0.0, 0.0, 2.0), strict=True)
+        for w, mib in zip(workloads, (0.0, 0.0, 2.0, 2.0), strict=True)
     ]
-    retained = power[0].standby_power_mw[0]
+    tables = power[2].standby_power_mw[0]
+    retained = power[0].standby_power_mw[0] - tables
     assert retained > 0
-    assert power[1].standby_power_mw[0] == pytest.approx(retained / 2)
-    assert power[2].standby_power_mw[0] == 0
+    assert tables > 0
+    assert power[1].standby_power_mw[0] - tables == pytest.approx(retained / 2)
+    assert power[3].standby_power_mw[0] == 0
     assert power[0].storage_bits[0] == workloads[0].stored_bits().total
 
 

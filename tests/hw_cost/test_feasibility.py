@@ -33,7 +33,7 @@ from search_space import CellKind, Scenario
         (
             {},
             {"envm_mib": 2.0},
-            "envm_mib 2 but 0 MiB are stored in it: embeddings and encoder are both in SRAM",
+            "envm_mib 2 but 0 MiB are stored in it: nothing is placed in eNVM",
         ),
         (
             {"embedding_storage": CellKind.RERAM_SLC},
@@ -41,9 +41,19 @@ from search_space import CellKind, Scenario
             "envm_mib 0.05 is too small for the 0.052 MiB stored in it",
         ),
         (
-            {"encoder_density": 0.5},
-            {"mask_sram_kib": 1, "mac_vector_size": 128},
-            "mask_sram_kib 1 is too small for one tile's bitmask of 2.000 KiB",
+            {"embedding_storage": CellKind.DRAM},
+            {},
+            "embeddings placed in DRAM but 0 DRAM channels: the knob dram is 'none'",
+        ),
+        (
+            {},
+            {"weight_sram_kib": 64},
+            "weight_sram_kib 64 is too small for the 222.6 KiB placed in it, and there is no DRAM",
+        ),
+        (
+            {"embedding_storage": CellKind.RERAM_SLC, "encoder_storage": CellKind.RERAM_SLC},
+            {"weight_sram_kib": 64, "envm_mib": 1.0},
+            "weight_sram_kib 64 but 0 KiB are placed in it: nothing is stored in SRAM",
         ),
         (
             {},

@@ -134,7 +134,8 @@ def levels_by_brute_force(
         predicted = Groups(groups.tokens, groups.predicted_layer, groups.predicted_layer)
         first = cost_table(workload, columns, once, make_scenario(), technology).latency_ns
         whole = cost_table(workload, columns, predicted, make_scenario(), technology).latency_ns
-        switch = np.where(np.arange(len(supplies)) > 0, technology.dvfs_switch_ns, 0.0)
+        drop = supplies[0] - np.array(supplies)
+        switch = technology.clock_hop_ns * (drop > 0) + technology.ldo_slew_ns_per_v * drop
         runs_on = groups.predicted_layer > 1
         latency: NDArray[np.float64] = first[0] + (whole - first) + switch[:, None] * runs_on
         return latency
@@ -168,7 +169,7 @@ def test_dvfs_meets_every_deadline_that_some_level_meets(
     spans = tuple((64, 16, 4, k) for k in range(distinct))
     workload = make_workload(shape=make_shape(distinct_layers=distinct), head_spans=spans)
     groups = make_groups(*((t, p, p) for t in (5, 18, 60) for p in range(1, 7)))
-    supplies = [0.8 - 0.025 * k for k in range(13)]
+    supplies = [round(0.8 - 0.02 * k, 6) for k in range(16)]
     latencies = levels_by_brute_force(workload, groups, supplies)
     columns = make_columns(
         {"dvfs_policy": DvfsPolicy.LOWEST_FEASIBLE}, {"dvfs_policy": DvfsPolicy.MIN_ENERGY}
@@ -201,7 +202,9 @@ def test_an_exit_before_the_predicted_layer_costs_only_the_layers_that_ran(
     assert table.energy_pj[0, 0] == table.energy_pj[1, 0]
     steps = np.diff(table.latency_ns[0])
     np.testing.assert_allclose(steps[1:], steps[1])
-    assert steps[0] == pytest.approx(steps[1] + technology.dvfs_switch_ns)
+    drop_v = 0.8 - table.voltage_v[0, 0]
+    switch_ns = technology.clock_hop_ns + technology.ldo_slew_ns_per_v * drop_v
+    assert steps[0] == pytest.approx(steps[1] + switch_ns)
     energy = np.diff(table.energy_pj[0])
     np.testing.assert_allclose(energy[1:], energy[1])
 

@@ -1,68 +1,241 @@
-"""Technology: provenance of the constants, laws of the supply, energies by format."""
+"""Technology: provenance of the constants, presets, variants, laws of the supply."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+import math
+import pickle
+import shutil
+from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hw_cost import ENVM_PRESETS, Mark, Technology, TechnologyError, load_constants, load_technology
 from hw_cost.arithmetic import mac_energy_pj
-from hw_cost.memory import sram_read_energy_pj
+from hw_cost.constants import DATA, Mark, Scaling, TechnologyError, load_constants
+from hw_cost.memory import envm_cell, sram_read_energy_pj
+from hw_cost.technology import (
+    ENVM_PRESETS,
+    LOGIC_PRESETS,
+    Dram,
+    EnvmCell,
+    Technology,
+    load_technology,
+    technology_constants,
+)
 from hw_cost.voltage import clock_ghz, dynamic_factor, leakage_factor, supply_factor
-from search_space import FP16, FP32, adaptivfloat
+from search_space import FP16, FP32, CellKind, DramKind, adaptivfloat
 
-DATA = Path(__file__).parents[2] / "hw_cost" / "data" / "technology-12nm.toml"
+CELLS = [kind for kind in CellKind if kind.is_envm]
+DRAMS = [kind for kind in DramKind if kind is not DramKind.NONE]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A copy of the data files, to damage."""
+    shutil.copytree(DATA, tmp_path / "data")
+    return tmp_path / "data"
 
 
 def test_every_constant_says_where_it_comes_from() -> None:
-    """Each constant has a unit, a source and a mark, and each field of Technology a constant."""
-    constants = load_constants()
-    names = {c.name.rpartition(".")[2] for c in constants}
-    assert names == {field.name for field in fields(Technology)}
-    assert all(c.unit and c.source and c.mark in Mark and c.node_nm > 0 for c in constants)
+    """Each constant has a unit, a source, a mark and a range; what is assumed is never exact."""
+    for constant in load_constants():
+        assert constant.unit
+        assert len(constant.source) > 4, constant.name
+        assert constant.node_nm is None or constant.node_nm > 0
+        assert constant.low <= constant.value <= constant.high, constant.name
+        assert constant.mark in Mark
+        assert constant.scaling in Scaling
+        exact = constant.low == constant.high
+        assert not (exact and constant.mark is Mark.ASSUMED), constant.name
 
 
-def test_both_envm_presets_load_and_the_conservative_one_costs_more() -> None:
-    """Published macros are slower, larger and hungrier than simulated arrays."""
+def test_sources_named_by_key_are_spelt_out() -> None:
+    """What a cell quotes by key reads as the publication, and no key stays unresolved."""
+    by_name = {constant.name: constant for constant in load_constants()}
+    assert by_name["envm.stt-mram.conservative.read_energy_pj_per_bit"].source.startswith("28 nm 1")
+    assert by_name["dram.lpddr4.self_refresh_exit_ns"].source.startswith("JEDEC timing")
+    assert all(" " in c.source or c.source == "judgement" for c in by_name.values())
+
+
+def test_constants_of_a_technology_are_its_fields() -> None:
+    """The listed constants of a technology are exactly its figures, by dotted name."""
+    names = {field.name for field in fields(Technology)} - {"envm", "dram"}
+    names |= {f"envm.{kind}.{field.name}" for kind in CELLS for field in fields(EnvmCell)}
+    names |= {f"dram.{kind}.{field.name}" for kind in DRAMS for field in fields(Dram)}
+    for envm in ENVM_PRESETS:
+        for logic in LOGIC_PRESETS:
+            constants = technology_constants(envm, logic)
+            assert {constant.name for constant in constants} == names
+            technology = load_technology(envm, logic)
+            values = {constant.name: constant.value for constant in constants}
+            assert technology.with_values(values) == technology
+
+
+def test_conservative_envm_costs_more() -> None:
+    """Published macros are never quicker, denser or less hungry than simulated arrays."""
     optimistic, conservative = (load_technology(preset) for preset in ENVM_PRESETS)
-    for name in ("slc_read_ns", "slc_area_mm2_per_mib", "mlc2_read_energy_pj_per_bit"):
-        assert getattr(conservative, name) > getattr(optimistic, name)
+    for kind in CELLS:
+        good, bad = optimistic.envm[kind], conservative.envm[kind]
+        for name in (
+            "read_energy_pj_per_bit",
+            "read_ns",
+            "write_energy_pj_per_bit",
+            "write_ns",
+            "area_mm2_per_mib",
+            "wake_ns",
+            "wake_energy_pj_per_mib",
+        ):
+            assert getattr(bad, name) > getattr(good, name), (kind, name)
+        assert bad.endurance_writes < good.endurance_writes
 
 
-def test_unknown_preset_is_named() -> None:
-    """A preset that does not exist is answered with those that do."""
-    with pytest.raises(TechnologyError, match="'best' is not known: expected one of optimistic"):
-        load_technology("best")
+def test_figures_of_the_mlc2_cell() -> None:
+    """MLC2 ReRAM has the figures of the NVSim run: 6.43 pJ a word, 0.583 mm2 and 6.9 mW a macro."""
+    cell = load_technology().envm[CellKind.RERAM_MLC2]
+    assert cell.word_bits == 128
+    assert cell.macro_bits == 4 * 8 * 2**20
+    assert cell.read_energy_pj_per_bit * cell.word_bits == pytest.approx(6.43, rel=0.01)
+    assert cell.area_mm2_per_mib * 4 == pytest.approx(0.583, rel=0.01)
+    assert cell.leakage_mw_per_mib * 4 == pytest.approx(6.9, rel=0.01)
 
 
-def test_constant_that_nothing_uses_is_refused(tmp_path: Path) -> None:
-    """A misspelt constant cannot go unnoticed: it is unknown, and the right one is missing."""
-    text = DATA.read_text(encoding="utf-8")
-    extra = tmp_path / "extra.toml"
-    extra.write_text(text.replace("[threshold_v]", "[threshold]"), encoding="utf-8")
-    with pytest.raises(TechnologyError, match="lacks constant 'threshold_v'"):
-        load_technology(path=extra)
-    added = '[mac_speed]\nvalue = 1\nunit = "1"\nnode_nm = 12\nmark = "assumed"\nsource = "-"\n'
-    extra.write_text(added + text, encoding="utf-8")
-    with pytest.raises(TechnologyError, match="has constant 'mac_speed', which the model does"):
-        load_technology(path=extra)
+def test_more_levels_are_denser_and_read_cheaper(technology: Technology) -> None:
+    """Each further bit in a ReRAM cell saves area and read energy, and costs writes and time."""
+    cells = [technology.envm[kind] for kind in (CellKind.RERAM_SLC, CellKind.RERAM_MLC2)]
+    cells.append(technology.envm[CellKind.RERAM_MLC3])
+    for fewer, more in pairwise(cells):
+        assert more.area_mm2_per_mib < fewer.area_mm2_per_mib
+        assert more.read_energy_pj_per_bit < fewer.read_energy_pj_per_bit
+        assert more.read_ns > fewer.read_ns
+        assert more.write_energy_pj_per_bit > fewer.write_energy_pj_per_bit
+        assert more.endurance_writes < fewer.endurance_writes
 
 
-def test_constant_without_source_is_refused(tmp_path: Path) -> None:
-    """A constant with no source or an invented mark does not load."""
-    bad = tmp_path / "bad.toml"
-    bad.write_text('[x]\nvalue = 1\nunit = "1"\nnode_nm = 12\nmark = "assumed"\n', encoding="utf-8")
-    with pytest.raises(TechnologyError, match="Constant 'x' lacks 'source'"):
-        load_constants(bad)
-    bad.write_text(
-        '[x]\nvalue = 1\nunit = "1"\nnode_nm = 12\nmark = "guess"\nsource = "-"\n',
-        encoding="utf-8",
+def test_dram_bandwidth_is_that_of_sixteen_pins(technology: Technology) -> None:
+    """3200, 4267 and 6400 MT/s over 16 bit are 6.4, 8.5 and 12.8 bytes a nanosecond."""
+    rates = {DramKind.LPDDR4: 3200, DramKind.LPDDR4X: 4267, DramKind.LPDDR5: 6400}
+    for kind, megatransfers in rates.items():
+        bandwidth = technology.dram[kind].bandwidth_bytes_per_ns
+        assert bandwidth == pytest.approx(megatransfers * 2 / 1000, rel=0.01)
+
+
+def test_silicon_preset_is_the_slow_chip() -> None:
+    """The preset of the ISSCC 2023 chip has its clock, 503 MHz at 0.8 V, and its threshold."""
+    silicon = load_technology(logic="silicon")
+    assert float(clock_ghz(np.array(0.8), silicon)) == pytest.approx(0.503)
+    assert silicon.threshold_v == 0.455
+    assert load_technology().mac_energy_pj == silicon.mac_energy_pj
+    for preset in ("hp", "lp"):
+        assert replace(load_technology(logic=preset), threshold_v=0.3) == load_technology()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"envm": "best"}, "eNVM preset 'best' is not known: expected one of optimistic, conserv"),
+        ({"logic": "slow"}, "Logic preset 'slow' is not known: expected one of default, hp, lp"),
+        ({"node_nm": 13}, "Node 13 nm is not known: expected one of 45, 32, 20, 16, 14"),
+    ],
+)
+def test_unknown_preset_or_node_is_named(arguments: dict[str, str], sentence: str) -> None:
+    """A preset or node that does not exist is answered with those that do."""
+    with pytest.raises(TechnologyError, match=sentence):
+        load_technology(**arguments)  # type: ignore[arg-type]  # the node is a number
+
+
+def test_variant_changes_what_it_names_and_nothing_else(technology: Technology) -> None:
+    """Dotted names reach into one cell and one DRAM."""
+    variant = technology.with_values(
+        {"mac_energy_pj": 0.2, "envm.stt-mram.read_ns": 3.0, "dram.lpddr4.latency_ns": 50.0}
     )
-    with pytest.raises(TechnologyError, match="mark 'guess': expected one of published"):
-        load_constants(bad)
+    assert variant.mac_energy_pj == 0.2
+    assert variant.envm[CellKind.STT_MRAM].read_ns == 3.0
+    assert variant.dram[DramKind.LPDDR4].latency_ns == 50.0
+    assert variant.envm[CellKind.PCM] == technology.envm[CellKind.PCM]
+    back = {"mac_energy_pj": 0.12, "envm.stt-mram.read_ns": 0.59, "dram.lpddr4.latency_ns": 100.0}
+    assert variant.with_values(back) == technology
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("mac_energy", "mac_energy_pj"),
+        ("envm.stt-ram.read_ns", "envm.stt-mram.read_ns"),
+        ("dram.lpddr4.latency", "dram.lpddr4.latency_ns"),
+    ],
+)
+def test_variant_of_an_unknown_constant_is_refused(
+    technology: Technology, name: str, near: str
+) -> None:
+    """A misspelt constant is answered with the one that was meant."""
+    with pytest.raises(TechnologyError, match=f"{name}' is not known, did you mean '{near}'"):
+        technology.with_values({name: 1.0})
+
+
+def test_technology_can_be_hashed_and_sent(technology: Technology) -> None:
+    """Equal technologies have equal hashes, and one survives pickling for a worker."""
+    assert hash(technology) == hash(technology.with_values({}))
+    assert pickle.loads(pickle.dumps(technology)) == technology
+
+
+def test_leakage_of_all_parts_doubles_with_temperature(technology: Technology) -> None:
+    """At 12.5 K above the reference SRAM, logic and every eNVM leak twice as much."""
+    hot = technology.at_temperature(362.5)
+    assert hot.sram_leakage_mw_per_mbit == 2 * technology.sram_leakage_mw_per_mbit
+    assert hot.logic_leakage_mw_per_mm2 == 2 * technology.logic_leakage_mw_per_mm2
+    for kind in CELLS:
+        cool = technology.envm[kind]
+        assert hot.envm[kind] == replace(cool, leakage_mw_per_mib=2 * cool.leakage_mw_per_mib)
+    assert hot.dram == technology.dram
+    assert technology.at_temperature(350.0) is technology
+
+
+def test_constant_that_nothing_uses_is_refused(data: Path) -> None:
+    """A misspelt constant cannot go unnoticed: it is unknown, and the right one is missing."""
+    file = data / "technology-12nm.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("[threshold_v]", "[threshold]"), encoding="utf-8")
+    with pytest.raises(TechnologyError, match="lack constant 'threshold_v'"):
+        load_technology(folder=data)
+    table = 'value = 1\nlow = 1\nhigh = 1\nunit = "1"\nscaling = "none"\n'
+    added = f'[mac_speed]\n{table}mark = "assumed"\nsource = "-"\n'
+    file.write_text(added + text, encoding="utf-8")
+    with pytest.raises(TechnologyError, match="have constant 'mac_speed', which the model does"):
+        load_technology(folder=data)
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "sentence"),
+    [
+        ('source = "judgement"\n', "", "Constant 'gated_mac_share' lacks 'source'"),
+        ('mark = "assumed"', 'mark = "guess"', "has mark 'guess': expected one of published"),
+        ('scaling = "none"', 'scaling = "up"', "has scaling 'up': expected one of energy, area"),
+        ("high = 0.30", "high = 0.10", "is 0.15 with a range of 0.05 to 0.1: expected a range"),
+        ("low = 0.05", "lowest = 0.05\nlow = 0.05", "has unknown key 'lowest'"),
+    ],
+)
+def test_damaged_constant_is_refused(data: Path, line: str, instead: str, sentence: str) -> None:
+    """A constant with no source, an invented mark or a range beside its value does not load."""
+    file = data / "technology-12nm.toml"
+    head, name, rest = file.read_text(encoding="utf-8").partition("[gated_mac_share]")
+    assert line in rest
+    file.write_text(head + name + rest.replace(line, instead, 1), encoding="utf-8")
+    with pytest.raises(TechnologyError, match=sentence):
+        load_constants(data)
+
+
+def test_switching_time_is_a_hundred_nanoseconds(technology: Technology) -> None:
+    """Regulator and clock together take 100 ns for 0.3 V."""
+    assert math.isclose(technology.ldo_slew_ns_per_v * 0.3 + technology.clock_hop_ns, 100.0)
+
+
+def test_only_an_envm_has_a_cell(technology: Technology) -> None:
+    """SRAM and DRAM are answered with a sentence."""
+    assert envm_cell(CellKind.PCM, technology) is technology.envm[CellKind.PCM]
+    with pytest.raises(ValueError, match="Cell kind 'dram' is not an eNVM"):
+        envm_cell(CellKind.DRAM, technology)
 
 
 def test_supply_laws_give_the_tabulated_values(technology: Technology) -> None:

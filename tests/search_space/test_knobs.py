@@ -48,12 +48,34 @@ POINT = DesignPoint(model=MODEL, exits=EXITS, hardware=HARDWARE)
 
 @pytest.mark.parametrize(
     ("cell", "is_envm", "bits_per_cell"),
-    [(CellKind.SRAM, False, 1), (CellKind.RERAM_SLC, True, 1), (CellKind.RERAM_MLC2, True, 2)],
+    [
+        (CellKind.SRAM, False, 1),
+        (CellKind.DRAM, False, 1),
+        (CellKind.RERAM_SLC, True, 1),
+        (CellKind.RERAM_MLC2, True, 2),
+        (CellKind.RERAM_MLC3, True, 3),
+        (CellKind.STT_MRAM, True, 1),
+        (CellKind.PCM, True, 1),
+        (CellKind.FEFET, True, 1),
+    ],
 )
 def test_cells(cell: CellKind, is_envm: bool, bits_per_cell: int) -> None:
-    """ReRAM keeps its content without power, and MLC2 holds two bits in a cell."""
+    """Embedded non-volatile cells, and how many bits each holds."""
     assert cell.is_envm is is_envm
     assert cell.bits_per_cell == bits_per_cell
+
+
+@pytest.mark.parametrize("name", ["embedding_storage", "encoder_storage", "exit_storage"])
+def test_cells_whose_faults_change_weights_are_refused(name: str) -> None:
+    """MLC3 is no knob value until accuracy under its faults has been measured."""
+    with pytest.raises(ValueError, match=f"{name} 'reram-mlc3': 3.8e-3 of its cells are misread"):
+        replace(MODEL, **{name: CellKind.RERAM_MLC3})
+
+
+def test_exits_are_stored_with_the_encoder_unless_told_otherwise() -> None:
+    """The exit heads lie in the encoder's cells by default."""
+    assert MODEL.cell_of_exits is CellKind.SRAM
+    assert replace(MODEL, exit_storage=CellKind.PCM).cell_of_exits is CellKind.PCM
 
 
 @pytest.mark.parametrize("knob", ["encoder_sparsity", "embedding_sparsity"])

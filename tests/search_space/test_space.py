@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from search_space import (
     EXIT_KNOBS,
     HARDWARE_KNOBS,
+    KNOB_DEFAULTS,
     KNOBS,
     MODEL_KNOBS,
     UNITS,
@@ -47,6 +48,7 @@ BASE: Mapping[str, tuple[KnobValue, ...]] = {
     "min_voltage_v": (0.5, 0.8),
     "max_voltage_v": (0.7, 0.8),
     "dvfs_policy": ("fixed", "lowest-feasible"),
+    **{name: (value,) for name, value in KNOB_DEFAULTS.items()},
 }
 
 
@@ -92,7 +94,9 @@ class TestDimension:
             ("processing_units", (True,), r"has value True: expected a number"),
             ("exit_policy", ("never",), r"expected one of none, entropy, latency-aware"),
             ("embedding_storage", (1,), r"has value 1: expected text"),
-            ("weight_format", ("int3",), r"Number format 'int3' is not known"),
+            ("weight_format", ("int3x",), r"Number format 'int3x' is not known"),
+            ("exit_storage", ("flash",), r"expected one of sram, reram-slc"),
+            ("dram", ("lpddr3",), r"expected one of none, lpddr4"),
         ],
     )
     def test_wrong_values_are_refused(
@@ -220,7 +224,7 @@ class TestSearchSpace:
         """The exact size equals the number of distinct designs among all combinations."""
         guarded = space(*conditions)
         designs = set()
-        for values in product(*BASE.values()):
+        for values in product(*(BASE[name] for name in KNOBS)):
             point = guarded.canonical(dict(zip(KNOBS, values, strict=True)))
             if guarded.violation(point) is None:
                 designs.add(tuple(point.values()))
