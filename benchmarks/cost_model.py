@@ -1,6 +1,16 @@
-"""Speed of the cost table: designs a second for 45 token counts x 78 pairs of layers with DVFS.
+"""Speed of the cost model: cost tables, and scoring of finished tables, on one core.
 
-``python benchmarks/cost_model.py [--designs N] [--repeats N] [--json]``
+``python benchmarks/cost_model.py [--designs N] [--million] [--zigzag N] [--json]``
+
+* cold: random designs, no two alike, their mapping chosen, with DVFS over 16 supplies, for the
+  groups (length, predicted and actual exit) of the 872 recorded SST-2 sentences, and for one length.
+* memoised: the same number of designs from a grid, where designs that differ in supply or policy
+  alone share what does not depend on it.
+* warm: scoring of (design, exit setting) pairs on finished tables (`benchmarks/scoring.py`).
+* ``--million``: a million random designs in blocks, and the memory that they took.
+* ``--zigzag N``: time per design of ZigZag's own mapping search on N designs, and the ratio.
+
+Rates are given by wall time and by processor time of all threads, which is the rate of one core.
 """
 
 from __future__ import annotations
@@ -8,69 +18,91 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import resource
 import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+from scoring import measure as measure_scoring
 
-from hw_cost import AcceleratorColumns, EncoderShape, Groups, Workload, cost_table, load_technology
-from search_space import CellKind, DvfsPolicy, HardwareKnobs, IdleAccounting, Scenario, adaptivfloat
+from evaluators.exits import exit_histogram
+from evaluators.traces import Split
+from hw_cost import AcceleratorColumns, Groups, Workload, cost_table, load_technology
+from search_space import (
+    MODEL_KNOBS,
+    CellKind,
+    DvfsPolicy,
+    ExitKnobs,
+    ExitPolicy,
+    HardwareKnobs,
+    IdleAccounting,
+    Scenario,
+    model_knobs,
+)
+from studies.presets import load_study
+from studies.recorded import RecordedTraces
+from studies.scoring import setting_of
 
-_LAYERS = 12
+SCENARIO = Scenario(
+    task="SST-2",
+    padded_tokens=None,
+    deadline_ms=4.0,
+    sentences_per_hour=3600.0,
+    idle=IdleAccounting.LEAKAGE,
+    temperature_k=350.0,
+)
+EXITS = ExitKnobs(exit_policy=ExitPolicy.LATENCY_AWARE, entropy_threshold=0.3)
 
 
-def workload(storage: CellKind) -> Workload:
-    """A 12-layer encoder of width 384 that shares one set of weights."""
-    shape = EncoderShape(
-        layers=_LAYERS,
-        distinct_layers=1,
-        hidden=384,
-        heads=12,
-        ffn=1536,
-        embedding_width=128,
-        vocabulary=30522,
-        positions=512,
-        token_types=2,
-        classes=2,
+def recorded(checkpoint: str, cells: CellKind) -> tuple[Workload, Groups]:
+    """A recorded setting at half sparsity and the groups of its 872 report sentences."""
+    space = load_study("edgebert-sst2").search_space()
+    flat = next(
+        f
+        for f in space.points(MODEL_KNOBS)
+        if f["checkpoint"] == checkpoint
+        and f["span_budget_tokens"] == 16
+        and f["encoder_sparsity"] == 0.5
+        and f["embedding_sparsity"] == 0.6
     )
-    return Workload(
-        shape=shape,
-        head_spans=((128, 64, 32, 32, 16, 16, 8, 8, 0, 0, 0, 0),),
-        encoder_density=0.5,
-        embedding_density=0.4,
-        weight_format=adaptivfloat(8, 3),
-        activation_format=adaptivfloat(8, 3),
-        embedding_storage=CellKind.RERAM_MLC2,
-        encoder_storage=storage,
+    knobs = model_knobs({**flat, "embedding_storage": cells, "encoder_storage": cells})
+    source = RecordedTraces()
+    setting = setting_of(knobs, source.trace(knobs), source.shape(checkpoint))
+    histogram = exit_histogram(setting.trace, [EXITS], Split.REPORT)
+    groups = Groups(histogram.tokens, histogram.predicted_layer, histogram.actual_layer)
+    return setting.workload, groups
+
+
+def random_designs(count: int, envm_mib: tuple[float, float], seed: int) -> AcceleratorColumns:
+    """Designs of which no two share an array, a buffer size and a supply."""
+    rng = np.random.default_rng(seed)
+    whole = partial(rng.integers, size=count)
+    return AcceleratorColumns(
+        mac_vector_size=whole(2, 65),
+        processing_units=whole(1, 9),
+        data_sram_kib=whole(96, 1025),
+        mask_sram_kib=whole(8, 129),
+        aux_sram_kib=whole(8, 65),
+        envm_mib=rng.uniform(*envm_mib, size=count),
+        min_voltage_v=rng.uniform(0.45, 0.6, size=count),
+        max_voltage_v=rng.uniform(0.65, 1.0, size=count),
+        dvfs_policy=whole(1, 3),
+        dvfs_levels=np.full(count, 16),
+        weight_sram_kib=np.zeros(count, dtype=np.int64),
+        dram=np.zeros(count, dtype=np.int64),
+        zero_gating=whole(0, 3),
+        compaction=whole(0, 2),
+        accumulator_bits=whole(16, 33),
+        mapping_objective=whole(0, 3),
     )
 
 
-def groups() -> Groups:
-    """45 token counts x 78 pairs of predicted and actual layer."""
-    rows = [
-        (tokens, predicted, actual)
-        for tokens in range(6, 51)
-        for predicted in range(1, _LAYERS + 1)
-        for actual in range(1, predicted + 1)
-    ]
-    return Groups(*np.array(rows).T)
-
-
-def designs(count: int) -> AcceleratorColumns:
-    """A seeded sample of a product space, without repetition."""
-    space = list(
-        itertools.product(
-            (8, 16, 32),
-            (1, 2, 4),
-            (32, 64, 128, 256),
-            (4, 16),
-            (16, 32),
-            (12.0, 16.0),
-            (0.5, 0.55, 0.6, 0.65),
-            (0.75, 0.8, 0.9, 1.0),
-            tuple(DvfsPolicy),
-        )
+def grid_designs(envm_mib: float) -> AcceleratorColumns:
+    """A grid in which supply and policy vary most."""
+    grid = itertools.product(
+        (8, 16, 32), (1, 2), (128, 256), (16,), (0.5, 0.55, 0.6, 0.65), (0.7, 0.8, 0.9, 1.0)
     )
-    chosen = np.random.default_rng(0).choice(len(space), size=count, replace=False)
     return AcceleratorColumns.from_knobs(
         [
             HardwareKnobs(
@@ -78,51 +110,104 @@ def designs(count: int) -> AcceleratorColumns:
                 processing_units=units,
                 data_sram_kib=data,
                 mask_sram_kib=mask,
-                aux_sram_kib=aux,
-                envm_mib=envm,
+                aux_sram_kib=16,
+                envm_mib=envm_mib,
                 min_voltage_v=low,
                 max_voltage_v=high,
                 dvfs_policy=policy,
             )
-            for n, units, data, mask, aux, envm, low, high, policy in (space[i] for i in chosen)
+            for n, units, data, mask, low, high in grid
+            for policy in DvfsPolicy
         ]
     )
+
+
+def rates(work: Callable[[], object], count: int, repeats: int) -> tuple[float, float]:
+    """Best rate by wall time and by processor time, after one run that is not counted."""
+    work()
+    wall, processor = [], []
+    for _ in range(repeats):
+        start, used = time.perf_counter(), time.process_time()
+        work()
+        wall.append(time.perf_counter() - start)
+        processor.append(time.process_time() - used)
+    return count / min(wall), count / min(processor)
+
+
+def measure(designs: int, repeats: int) -> dict[str, float]:
+    """Designs a second, cold and memoised, for both shipped checkpoints."""
+    technology = load_technology()
+    result: dict[str, float] = {"designs": designs}
+    for checkpoint, mib in (("albert-mini", (4.0, 16.0)), ("minilm-exits", (16.0, 32.0))):
+        for cells in (CellKind.SRAM, CellKind.RERAM_MLC2):
+            workload, groups = recorded(checkpoint, cells)
+            sizes = mib if cells.is_envm else (0.0, 0.0)
+            columns = random_designs(designs, sizes, seed=1)
+            one = Groups(np.full(1, 25), np.full(1, 6), np.full(1, 4))
+            grid = grid_designs(sizes[1])
+            table = cost_table(workload, columns, groups, SCENARIO, technology)
+            name = f"{checkpoint}_{cells.value}".replace("-", "_")
+            result[f"{name}_groups"] = len(groups)
+            result[f"{name}_feasible"] = int(table.feasible.sum())
+            for label, chips, sentences in (
+                ("cold", columns, groups),
+                ("cold_one_length", columns, one),
+                ("memoised", grid, groups),
+            ):
+                work = partial(cost_table, workload, chips, sentences, SCENARIO, technology)
+                wall, processor = rates(work, len(chips), repeats)
+                result[f"{name}_{label}_designs_per_wall_s"] = wall
+                result[f"{name}_{label}_designs_per_cpu_s"] = processor
+    return result
+
+
+def measure_million(block: int = 5_000) -> dict[str, float]:
+    """A million random designs in blocks: rate, and the most memory that the process held."""
+    workload, groups = recorded("albert-mini", CellKind.RERAM_MLC2)
+    technology = load_technology()
+    start, feasible = time.perf_counter(), 0
+    for seed in range(1_000_000 // block):
+        columns = random_designs(block, (4.0, 16.0), seed)
+        table = cost_table(workload, columns, groups, SCENARIO, technology)
+        feasible += int(table.feasible.sum())
+    return {
+        "million_designs_per_wall_s": 1e6 / (time.perf_counter() - start),
+        "million_feasible": feasible,
+        # Linux counts it in KiB.
+        "million_peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def measure_zigzag(designs: int, rate: float) -> dict[str, float]:
+    """Seconds that ZigZag takes for a design, and how many times that is ours."""
+    from zigzag import seconds_per_design  # optional package: only where it is asked for
+
+    seconds = seconds_per_design(designs)
+    return {"zigzag_s_per_design": seconds, "zigzag_over_ours": seconds * rate}
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--designs", type=int, default=2000)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--designs", type=int, default=4_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--million", action="store_true")
+    parser.add_argument("--zigzag", type=int, default=0, metavar="N")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    technology, sentences, columns = load_technology(), groups(), designs(options.designs)
-    scenario = Scenario(
-        task="SST-2",
-        padded_tokens=None,
-        deadline_ms=5.0,
-        sentences_per_hour=3600,
-        idle=IdleAccounting.NONE,
-        temperature_k=350,
-    )
-    result: dict[str, float] = {"designs": len(columns), "groups": len(sentences)}
-    for storage in (CellKind.SRAM, CellKind.RERAM_MLC2):
-        model = workload(storage)
-        wall, processor = [], []
-        for _ in range(options.repeats):
-            start, used = time.perf_counter(), time.process_time()
-            table = cost_table(model, columns, sentences, scenario, technology)
-            wall.append(time.perf_counter() - start)
-            processor.append(time.process_time() - used)
-        name = storage.value.replace("-", "_")
-        result[f"{name}_feasible"] = int(table.feasible.sum())
-        result[f"{name}_designs_per_wall_s"] = len(columns) / min(wall)
-        result[f"{name}_designs_per_cpu_s"] = len(columns) / min(processor)
+    result = measure(options.designs, options.repeats)
+    scoring = measure_scoring(2_000, 100, 400, options.repeats)
+    result |= {f"warm_{name}": value for name, value in scoring.items()}
+    if options.million:
+        result |= measure_million()
+    if options.zigzag:
+        rate = result["albert_mini_sram_cold_one_length_designs_per_wall_s"]
+        result |= measure_zigzag(options.zigzag, rate)
     if options.json:
         print(json.dumps(result))
         return
     for key, value in result.items():
-        print(f"{key:36s} {value:12,.0f}")
+        print(f"{key:60s} {value:14,.4g}" if value < 100 else f"{key:60s} {value:14,.0f}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from hw_cost.accelerator import CHOICES, DVFS_POLICIES, AcceleratorColumns, ColumnsError
 from hw_cost.breakdown import ENERGY_PARTS, LATENCY_PARTS, Breakdown, breakdown
-from hw_cost.cost_table import CostTable, cost_table
+from hw_cost.cost_model import AnalyticModel, CostModel
+from hw_cost.cost_table import CostTable, CostTableError, cost_table
 from hw_cost.explanation import ExplainedGemm, InfeasibleDesignError, explained_gemms
 from hw_cost.feasibility import envm_violation
 from hw_cost.gemm_costs import GemmCosts, MatrixProduct, WeightPort, gemm_costs
@@ -25,10 +26,13 @@ __all__ = [
     "ENVM_PRESETS",
     "LATENCY_PARTS",
     "AcceleratorColumns",
+    "AnalyticModel",
     "Breakdown",
     "ColumnsError",
     "Constant",
+    "CostModel",
     "CostTable",
+    "CostTableError",
     "EncoderShape",
     "ExplainedGemm",
     "GemmCosts",

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from hw_cost.accelerator import AcceleratorColumns
+from hw_cost.cost_table import CostTable
 from hw_cost.evaluation import Block, evaluation, sentences
 from hw_cost.execution import DIRECT_PARTS, LOGIC_PARTS, PARTS, SRAM_PARTS
 from hw_cost.groups import Groups, GroupsError
@@ -49,6 +50,20 @@ class Breakdown:
     energy_pj: dict[str, Floats]
     latency_ns: dict[str, Floats]
     area_mm2: dict[str, Floats]
+
+    @classmethod
+    def undivided(cls, table: CostTable, weights: Floats) -> Breakdown:
+        """The means of a cost table, each as one part ``whole``: of a model that knows no parts.
+
+        Args:
+            table: costs.
+            weights: (n_groups,) share of sentences in each group.
+        """
+        return cls(
+            energy_pj={"whole": table.energy_pj @ weights},
+            latency_ns={"whole": table.latency_ns @ weights},
+            area_mm2={"whole": table.area_mm2},
+        )
 
 
 def breakdown(

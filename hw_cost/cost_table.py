@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hw_cost.accelerator import AcceleratorColumns
 from hw_cost.evaluation import evaluation, sentences
@@ -15,6 +17,10 @@ from hw_cost.technology import Technology
 from hw_cost.units import NS_PER_MS, Bools, Floats, Ints
 from hw_cost.workload import Workload
 from search_space import Scenario
+
+
+class CostTableError(ValueError):
+    """Arrays that are no costs of those designs and groups."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +69,96 @@ class CostTable:
     def reason(self, design: int) -> str | None:
         """The first condition that a design breaks, in words; None for a feasible design."""
         return first_violation(self.checks, design)
+
+    @classmethod
+    def of(
+        cls,
+        workload: Workload,
+        columns: AcceleratorColumns,
+        groups: Groups,
+        scenario: Scenario,
+        *,
+        energy_pj: ArrayLike,
+        latency_ns: ArrayLike,
+        area_mm2: ArrayLike,
+        reasons: Sequence[str | None] | None = None,
+        voltage_v: ArrayLike | None = None,
+        standby_power_mw: ArrayLike = 0.0,
+        wake_ns: ArrayLike = 0.0,
+        wake_pj: ArrayLike = 0.0,
+        storage_bits: ArrayLike | None = None,
+    ) -> CostTable:
+        """The table of costs from elsewhere: what a cost model of one's own answers.
+
+        Values of infeasible designs are not read. Optional values may be one number for all.
+
+        Args:
+            workload: as asked for.
+            columns: as asked for.
+            groups: as asked for.
+            scenario: as asked for; its deadline says which sentences are late.
+            energy_pj: (n_designs, n_groups) supply energy of one sentence, with what the scenario
+                charges between the answer and the deadline.
+            latency_ns: (n_designs, n_groups).
+            area_mm2: (n_designs,).
+            reasons: (n_designs,) why a design cannot run, in words; None where it can. All can by
+                default.
+            voltage_v: (n_designs, n_groups) supply of the layers after the first; by default the
+                highest of the design.
+            standby_power_mw: (n_designs,) drawn between sentences.
+            wake_ns: (n_designs,) part of every latency.
+            wake_pj: (n_designs,) part of every energy.
+            storage_bits: (n_designs,); by default the bits of the workload's tensors.
+
+        Raises:
+            CostTableError: a shape is another one, a cost of a feasible design is not a number of 0
+                or more, or a reason is empty.
+        """
+        n_designs, n_groups = len(columns), len(groups)
+        told: list[str | None] = [None] * n_designs if reasons is None else list(reasons)
+        if len(told) != n_designs:
+            raise CostTableError(f"{len(told)} reasons for {n_designs} designs: expected as many.")
+        if "" in told:
+            raise CostTableError(f"The reason of design {told.index('')} is empty: expected words.")
+        feasible = np.array([reason is None for reason in told], dtype=np.bool_)
+
+        def costs(name: str, values: ArrayLike, *shape: int, one_for_all: bool = True) -> Floats:
+            """Values of that shape, NaN for infeasible designs."""
+            found = np.array(values, dtype=np.float64)
+            if one_for_all and found.ndim == 0:
+                found = np.broadcast_to(found, shape)
+            if found.shape != shape:
+                raise CostTableError(f"{name} has shape {found.shape}: expected {shape}.")
+            runs = feasible.reshape(n_designs, *[1] * (len(shape) - 1))
+            wrong = ~((found >= 0) & (found < np.inf)) & runs
+            if wrong.any():
+                place = tuple(int(i) for i in np.argwhere(wrong)[0])
+                raise CostTableError(
+                    f"{name} of feasible design {place[0]} is {found[place]}: expected a number of "
+                    "0 or more, or a reason why the design cannot run."
+                )
+            result: Floats = np.where(runs, found, np.nan)
+            return result
+
+        table = n_designs, n_groups
+        latency = costs("latency_ns", latency_ns, *table, one_for_all=False)
+        supply = columns.max_voltage_v[:, None].repeat(n_groups, axis=1)
+        stored = workload.stored_bits().total if storage_bits is None else storage_bits
+        return cls(
+            energy_pj=costs("energy_pj", energy_pj, *table, one_for_all=False),
+            core_energy_pj=None,
+            latency_ns=latency,
+            missed=~(latency <= scenario.deadline_ms * NS_PER_MS),
+            chosen_voltage_v=costs("voltage_v", supply if voltage_v is None else voltage_v, *table),
+            chosen_column=np.arange(n_groups),
+            area_mm2=costs("area_mm2", area_mm2, n_designs, one_for_all=False),
+            standby_power_mw=costs("standby_power_mw", standby_power_mw, n_designs),
+            wake_ns=costs("wake_ns", wake_ns, n_designs),
+            wake_pj=costs("wake_pj", wake_pj, n_designs),
+            storage_bits=costs("storage_bits", stored, n_designs),
+            feasible=feasible,
+            checks=(Condition(feasible, lambda design: str(told[design])),),
+        )
 
 
 def cost_table(

@@ -24,7 +24,8 @@ from hw_cost.work import model_of, rates_of, work_of
 from hw_cost.workload import Workload
 from search_space import IdleAccounting, Scenario
 
-_BLOCK_STRUCTURES: Final = 128
+_BLOCK_STEPS: Final = 16_384
+"""Structures times token counts that are worked out at once: some megabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,9 @@ class Evaluation:
         wanted, place = np.unique(of, return_inverse=True)
         model, rates = model_of(self.workload), rates_of(self.technology)
         work = work_of(self.workload, self.tokens, self.chips.n, self.technology)
-        for first in range(0, len(wanted), _BLOCK_STRUCTURES):
-            here = wanted[first : first + _BLOCK_STRUCTURES]
+        size = max(_BLOCK_STEPS // (len(self.tokens) * (len(work.spans) + 1)), 16)
+        for first in range(0, len(wanted), size):
+            here = wanted[first : first + size]
             chips = take_chips(self.chips, here)
             steps = execution(model, rates, work, chips, detailed=detailed)
             start, end = np.searchsorted(place, (first, first + len(here)))

@@ -135,16 +135,17 @@ def _add_macs(
     has_weights: bool,
     results: float,
     elements: float,
+    g: int,
     out: Floats,
 ) -> None:
     """Energy of GEMM cycles: MACs, control, operands, results and their conversion."""
     lanes = total_cycles * c.n**2
-    out[_MAC] += c.mac_pj * (working + r.gated * (lanes - working))
-    out[_CONTROL] += total_cycles * c.cycle_pj
+    out[g, _MAC] += c.mac_pj * (working + r.gated * (lanes - working))
+    out[g, _CONTROL] += total_cycles * c.cycle_pj
     second = c.read_weights_pj if has_weights else c.read_activations_pj
-    out[_SRAM] += total_cycles * (c.read_activations_pj + second)
-    out[_SRAM] += results * c.write_activations_pj
-    out[_SPECIAL] += elements * r.conversion_pj
+    out[g, _SRAM] += total_cycles * (c.read_activations_pj + second)
+    out[g, _SRAM] += results * c.write_activations_pj
+    out[g, _SPECIAL] += elements * r.conversion_pj
 
 
 @njit(cache=True, error_model="numpy")
@@ -170,50 +171,60 @@ def _load(
 
 
 @njit(cache=True, error_model="numpy")
-def _plan_gemms(c: Chip, m: Model, r: Rates, gemms: Ints, alive: Floats, plan: Floats) -> None:
-    """What the GEMMs with weights of a step cost whatever the token count.
+def _plan_gemm(
+    c: Chip,
+    m: Model,
+    r: Rates,
+    store: int,
+    depth: int,
+    columns: int,
+    count: int,
+    alive: float,
+    g: int,
+    plan: Floats,
+) -> None:
+    """What a GEMM with weights costs whatever its rows, into row ``g`` of the plan.
 
     Args:
         c: the chip.
         m: workload.
         r: constants.
-        gemms: (6, 4) rows, depth, columns, count.
-        alive: (6,) share of the depth that is not switched off.
-        plan: (6, 13) receives the columns named below.
+        store: tensor class of its weights.
+        depth: of its dot products.
+        columns: of its result.
+        count: instances.
+        alive: share of the depth that is not switched off.
+        g: row.
+        plan: (6, 13); its columns are named at the top of this file.
     """
-    for g in range(len(gemms)):
-        depth, columns, count = gemms[g, 1], gemms[g, 2], gemms[g, 3]
-        if count == 0:
-            continue
-        store = _EXITS if g >= _POOLER else _ENCODER
-        steps = depth_steps(c.n, depth, m.density, c.compacts, r.imbalance)
-        blocks = _ceil(columns, c.n)
-        bits = count * depth * columns * m.weight_bits
-        cycles, ns, near_pj, far_pj = _load(c, store, bits, bits / c.word_bits[store], 1.0)
-        plan[g, _TILE] = count * c.n * (steps + r.fill)
-        plan[g, _BLOCKS] = blocks
-        plan[g, _BLOCKS_OF_UNIT] = _ceil(blocks, c.units)
-        plan[g, _VECTORS] = count * blocks
-        plan[g, _LOAD_CYCLES], plan[g, _LOAD_NS] = cycles, ns
-        plan[g, _NEAR_PJ], plan[g, _FAR_PJ] = near_pj, far_pj
-        plan[g, _WRITE_PJ] = depth * count * blocks * c.write_weights_pj
-        plan[g, _ELEMENTS] = count * columns
-        # MAC lanes of a row that do not rest. Lane gating rests on each zero operand and on
-        # padding; vector gating where a whole n-vector is zero: rows and columns of padding, the
-        # depth that is switched off, and a share (1 - density)^n of the rest.
-        if c.gating == _UNGATED:
-            plan[g, _WORKING] = np.inf
-        elif c.gating == _VECTOR_GATED:
-            vectors = count * columns * np.ceil(depth * alive[g] / c.n)
-            plan[g, _WORKING] = vectors * c.n * (1 - (1 - m.density) ** c.n)
-        else:
-            plan[g, _WORKING] = count * columns * depth * m.density * alive[g]
-        plan[g, _DEPTH], plan[g, _COLUMNS] = depth, columns
+    steps = depth_steps(c.n, depth, m.density, c.compacts, r.imbalance)
+    blocks = _ceil(columns, c.n)
+    bits = count * depth * columns * m.weight_bits
+    cycles, ns, near_pj, far_pj = _load(c, store, bits, bits / c.word_bits[store], 1.0)
+    plan[g, _TILE] = count * c.n * (steps + r.fill)
+    plan[g, _BLOCKS] = blocks
+    plan[g, _BLOCKS_OF_UNIT] = _ceil(blocks, c.units)
+    plan[g, _VECTORS] = count * blocks
+    plan[g, _LOAD_CYCLES], plan[g, _LOAD_NS] = cycles, ns
+    plan[g, _NEAR_PJ], plan[g, _FAR_PJ] = near_pj, far_pj
+    plan[g, _WRITE_PJ] = depth * count * blocks * c.write_weights_pj
+    plan[g, _ELEMENTS] = count * columns
+    # MAC lanes of a row that do not rest. Lane gating rests on each zero operand and on padding;
+    # vector gating where a whole n-vector is zero: rows and columns of padding, the depth that is
+    # switched off, and a share (1 - density)^n of the rest.
+    if c.gating == _UNGATED:
+        plan[g, _WORKING] = np.inf
+    elif c.gating == _VECTOR_GATED:
+        vectors = count * columns * np.ceil(depth * alive / c.n)
+        plan[g, _WORKING] = vectors * c.n * (1 - (1 - m.density) ** c.n)
+    else:
+        plan[g, _WORKING] = count * columns * depth * m.density * alive
+    plan[g, _DEPTH], plan[g, _COLUMNS] = depth, columns
 
 
 @njit(cache=True, error_model="numpy")
 def gemm_cycles(
-    row_blocks: float, row_blocks_of_unit: float, units: int, plan: Floats
+    row_blocks: float, row_blocks_of_unit: float, units: int, g: int, plan: Floats
 ) -> tuple[float, float, float, bool]:
     """Cycles of the busiest unit and of all, units that load each weight, whether they share rows.
 
@@ -224,14 +235,16 @@ def gemm_cycles(
         row_blocks: blocks of n rows of the result.
         row_blocks_of_unit: of the unit with most of them.
         units: processing units.
-        plan: (13,) of the GEMM.
+        g: row of the GEMM in the plan.
+        plan: (n_gemms, 13).
     """
-    by_rows = row_blocks_of_unit * plan[_BLOCKS]
-    by_columns = row_blocks * plan[_BLOCKS_OF_UNIT]
-    total = row_blocks * plan[_BLOCKS] * plan[_TILE]
+    tile = plan[g, _TILE]
+    by_rows = row_blocks_of_unit * plan[g, _BLOCKS]
+    by_columns = row_blocks * plan[g, _BLOCKS_OF_UNIT]
+    total = row_blocks * plan[g, _BLOCKS] * tile
     if by_rows <= by_columns:
-        return by_rows * plan[_TILE], total, min(float(units), row_blocks), True
-    return by_columns * plan[_TILE], total, 1.0, False
+        return by_rows * tile, total, min(float(units), row_blocks), True
+    return by_columns * tile, total, 1.0, False
 
 
 @njit(cache=True, error_model="numpy")
@@ -241,6 +254,7 @@ def _add_weight_gemm(
     rows: float,
     row_blocks: float,
     row_blocks_of_unit: float,
+    g: int,
     plan: Floats,
     store: int,
     reads: float,
@@ -258,49 +272,53 @@ def _add_weight_gemm(
         rows: of the result.
         row_blocks: blocks of n rows.
         row_blocks_of_unit: of the unit with most of them.
-        plan: (13,) of the GEMM.
+        g: row of the GEMM in plan, ``fetch`` and ``out``.
+        plan: (n_gemms, 13).
         store: tensor class of the weights.
         reads: times that the weights are read.
         spills: times that partial sums are written and read back.
         read_bits: activations read from the DRAM.
         written_bits: activations written to it.
-        fetch: (3,) receives cycles, load cycles, load ns.
-        out: (7,) receives energy by part.
+        fetch: (n_gemms, 3) receives cycles, load cycles, load ns.
+        out: (n_gemms, 7) receives energy by part.
     """
-    busiest, total, copies, _ = gemm_cycles(row_blocks, row_blocks_of_unit, c.units, plan)
-    working = min(rows * plan[_WORKING], total * c.n**2)
-    results = rows * plan[_VECTORS]
-    _add_macs(c, r, total, working, True, results, rows * plan[_ELEMENTS], out)
-    out[_WEIGHT_SRAM if c.in_sram[store] else _ENVM] += reads * plan[_NEAR_PJ]
-    out[_DRAM] += reads * plan[_FAR_PJ]
-    out[_SRAM] += reads * copies * plan[_WRITE_PJ] + spills * results * c.spill_pj
-    fetch[0], fetch[1] = busiest, reads * plan[_LOAD_CYCLES]
-    fetch[2] = reads * plan[_LOAD_NS]
+    busiest, total, copies, _ = gemm_cycles(row_blocks, row_blocks_of_unit, c.units, g, plan)
+    working = min(rows * plan[g, _WORKING], total * c.n**2)
+    results = rows * plan[g, _VECTORS]
+    _add_macs(c, r, total, working, True, results, rows * plan[g, _ELEMENTS], g, out)
+    out[g, _WEIGHT_SRAM if c.in_sram[store] else _ENVM] += reads * plan[g, _NEAR_PJ]
+    out[g, _DRAM] += reads * plan[g, _FAR_PJ]
+    out[g, _SRAM] += reads * copies * plan[g, _WRITE_PJ] + spills * results * c.spill_pj
+    fetch[g, 0], fetch[g, 1] = busiest, reads * plan[g, _LOAD_CYCLES]
+    fetch[g, 2] = reads * plan[g, _LOAD_NS]
     if read_bits + written_bits > 0:
-        fetch[2] += (read_bits + written_bits) * c.dram_ns_per_bit + c.dram_latency_ns
-        out[_DRAM] += read_bits * c.dram_read_pj + written_bits * c.dram_write_pj
+        fetch[g, 2] += (read_bits + written_bits) * c.dram_ns_per_bit + c.dram_latency_ns
+        out[g, _DRAM] += read_bits * c.dram_read_pj + written_bits * c.dram_write_pj
 
 
 @njit(cache=True, error_model="numpy")
-def _add_operations(c: Chip, operations: Ints, rates: Floats, out: Floats) -> float:
+def _add_operations(c: Chip, work: Work, s: int, step: int, out: Floats) -> float:
     """Cycles of the busiest unit in special functions; their energy goes into ``out``.
 
     Args:
         c: the chip.
-        operations: (n, 2) rows and width.
-        rates: (n, 6), see `Work`.
-        out: (7,) receives energy by part.
+        work: what to do.
+        s: token count, as an index.
+        step: 0 for a layer, 1 for the start.
+        out: (8, 7) receives energy by part in its last row.
     """
     cycles = 0.0
-    for i in range(len(operations)):
-        rows, width = operations[i, 0], operations[i, 1]
-        vectors = _ceil(width, c.n)
-        row_cycles = rates[i, 0] * vectors + rates[i, 1]
-        out[_SPECIAL] += rows * width * rates[i, 2]
-        out[_CONTROL] += rows * row_cycles * c.idle_cycle_pj
-        moved = rates[i, 3] * c.read_activations_pj + rates[i, 4] * c.write_activations_pj
-        out[_SRAM] += rows * vectors * (moved + rates[i, 5] * c.table_pj)
-        cycles += _ceil(rows, c.units) * row_cycles
+    for i in range(5):
+        rows, width = work.operations[s, step, i, 0], work.operations[s, step, i, 1]
+        vectors = np.ceil(width / c.n)
+        row_cycles = work.rates[step, i, 0] * vectors + work.rates[step, i, 1]
+        moved = work.rates[step, i, 3] * c.read_activations_pj
+        moved += work.rates[step, i, 4] * c.write_activations_pj
+        moved += work.rates[step, i, 5] * c.table_pj
+        out[_REST, _SPECIAL] += rows * width * work.rates[step, i, 2]
+        out[_REST, _CONTROL] += rows * row_cycles * c.idle_cycle_pj
+        out[_REST, _SRAM] += rows * vectors * moved
+        cycles += np.ceil(rows / c.units) * row_cycles
     return cycles
 
 
@@ -313,6 +331,7 @@ def _map_stage(
     tokens: int,
     row_blocks: float,
     row_blocks_of_unit: float,
+    first: int,
     plan: Floats,
     base_bits: float,
     through: bool,
@@ -328,51 +347,54 @@ def _map_stage(
         tokens: rows.
         row_blocks: blocks of n rows.
         row_blocks_of_unit: of the unit with most of them.
-        plan: (1 or 2, 13) of the GEMMs.
+        first: row of the stage's first GEMM in the plan; the feed-forward stage has two.
+        plan: (n_gemms, 13).
         base_bits: held whatever the mapping.
         through: whether activations pass through from the DRAM: a block of inputs is held too.
-        best: (7,) receives order, m, k, weight reads, whether anything fits, and spills of both.
+        best: (n_stages, 7) receives in row ``stage`` order, m, k, weight reads, whether anything
+            fits, and spills of both GEMMs.
 
     Returns:
         Least buffer bits that a mapping needs; 0 if one fits without reading anything twice.
     """
-    two = len(plan) == 2
-    first_depth, last_depth = plan[0, _DEPTH], plan[len(plan) - 1, _DEPTH]
+    two = stage == _FFN
+    last = first + 1 if two else first
+    first_depth, last_depth = plan[first, _DEPTH], plan[last, _DEPTH]
     deepest = max(first_depth, last_depth)
     # Elements a row: of the hidden activations or the output rows (the feed-forward output takes
     # the place of the attention context); query, key and value are in the base.
-    held = plan[0, _COLUMNS] if stage in (_OUTPUT, _FFN) else 0.0
+    held = plan[first, _COLUMNS] if stage in (_OUTPUT, _FFN) else 0.0
     inputs = first_depth if through else 0.0
     row_bits = (held + inputs) * m.activation_bits
     # Nothing is better, by any objective, than reading every weight once and spilling nothing.
     padded = c.n * np.ceil(deepest / c.n)
     once_bits = base_bits + 2.0 * c.n * padded * m.format_bits * c.units + tokens * row_bits
     if once_bits <= c.capacity_bits and not (m.masked and c.n * padded > c.mask_bits):
-        best[0], best[1], best[2], best[3] = 2.0, tokens, padded, 1.0
-        best[4], best[5], best[6] = 1.0, 0.0, 0.0
+        best[stage, 0], best[stage, 1], best[stage, 2] = 2.0, tokens, padded
+        best[stage, 3], best[stage, 4], best[stage, 5], best[stage, 6] = 1.0, 1.0, 0.0, 0.0
         return 0.0
 
-    partial = 3.0 * m.head_width if stage == _QKV else plan[len(plan) - 1, _COLUMNS]
+    partial = 3.0 * m.head_width if stage == _QKV else plan[last, _COLUMNS]
     busy_a, total_a, copies_a, by_rows = gemm_cycles(
-        row_blocks, row_blocks_of_unit, c.units, plan[0]
+        row_blocks, row_blocks_of_unit, c.units, first, plan
     )
     busy_b = total_b = copies_b = load_b = pj_b = spill_b = 0.0
     if two:
         busy_b, total_b, copies_b, rows_win = gemm_cycles(
-            row_blocks, row_blocks_of_unit, c.units, plan[1]
+            row_blocks, row_blocks_of_unit, c.units, last, plan
         )
         by_rows = by_rows and rows_win
-        load_b = plan[1, _LOAD_CYCLES] / r.clock_ghz + plan[1, _LOAD_NS]
-        pj_b = plan[1, _NEAR_PJ] + plan[1, _FAR_PJ] + copies_b * plan[1, _WRITE_PJ]
-        spill_b = tokens * plan[1, _VECTORS] * c.spill_pj
+        load_b = plan[last, _LOAD_CYCLES] / r.clock_ghz + plan[last, _LOAD_NS]
+        pj_b = plan[last, _NEAR_PJ] + plan[last, _FAR_PJ] + copies_b * plan[last, _WRITE_PJ]
+        spill_b = tokens * plan[last, _VECTORS] * c.spill_pj
     busy_a, busy_b = busy_a / r.clock_ghz, busy_b / r.clock_ghz
-    load_a = plan[0, _LOAD_CYCLES] / r.clock_ghz + plan[0, _LOAD_NS]
-    pj_a = plan[0, _NEAR_PJ] + plan[0, _FAR_PJ] + copies_a * plan[0, _WRITE_PJ]
-    spill_a = tokens * plan[0, _VECTORS] * c.spill_pj
+    load_a = plan[first, _LOAD_CYCLES] / r.clock_ghz + plan[first, _LOAD_NS]
+    pj_a = plan[first, _NEAR_PJ] + plan[first, _FAR_PJ] + copies_a * plan[first, _WRITE_PJ]
+    spill_a = tokens * plan[first, _VECTORS] * c.spill_pj
     # the same for every mapping, but a product of energy and time needs it
     fixed_pj = (total_a + total_b) * (c.mac_pj * c.n**2 + c.cycle_pj)
     block = c.n * c.units if by_rows else c.n
-    best[4] = 0.0
+    best[stage, 4] = 0.0
     best_time = best_pj = least = np.inf
     for order in range(3):
         blocks = 1
@@ -403,8 +425,9 @@ def _map_stage(
                         pj += fixed_pj + c.static_mw * time
                     if _is_better(c.objective, time, pj, best_time, best_pj):
                         best_time, best_pj = time, pj
-                        best[0], best[1], best[2], best[3] = order, rows, k, reads
-                        best[4], best[5], best[6] = 1.0, spills_a, spills_b
+                        best[stage, 0], best[stage, 1], best[stage, 2] = order, rows, k
+                        best[stage, 3], best[stage, 4] = reads, 1.0
+                        best[stage, 5], best[stage, 6] = spills_a, spills_b
                 if k == c.n:
                     break
                 parts *= 2
@@ -429,23 +452,13 @@ def _is_better(objective: int, time: float, pj: float, best_time: float, best_pj
 
 
 @njit(cache=True, error_model="numpy")
-def _window_pairs(tokens: int, span: int) -> int:
-    """Pairs (i, j) with |i - j| < span."""
-    if span == 0:
-        return 0
-    reach = min(span - 1, tokens - 1)
-    return tokens + 2 * (reach * (reach + 1) // 2 + (tokens - 1 - reach) * reach)
-
-
-@njit(cache=True, error_model="numpy")
 def _attention(
     c: Chip,
     m: Model,
     r: Rates,
-    spans: Ints,
-    tokens: int,
-    tiles: Ints,
-    vectors: Ints,
+    work: Work,
+    k: int,
+    s: int,
     through: bool,
     fetch: Floats,
     out: Floats,
@@ -460,24 +473,25 @@ def _attention(
         c: the chip.
         m: workload.
         r: constants.
-        spans: (n_heads,) in falling order.
-        tokens: of the sentence.
-        tiles: (n_heads,) score tiles.
-        vectors: (n_heads,) softmax vectors.
+        work: what to do.
+        k: kind of layer.
+        s: token count, as an index.
         through: whether Q, K, V and the context pass through the DRAM.
-        fetch: (3,) receives cycles, load cycles, load ns.
-        out: (7,) receives energy by part.
+        fetch: (7, 3) receives cycles, load cycles, load ns.
+        out: (8, 7) receives energy by part.
     """
-    on = all_tiles = all_vectors = pairs = busiest_tiles = busiest_vectors = 0
-    for h in range(len(spans)):
-        if spans[h] > 0:
-            all_tiles += tiles[h]
-            all_vectors += vectors[h]
-            pairs += _window_pairs(tokens, spans[h])
-            if on % c.units == 0:  # the first unit has the widest head of every round
-                busiest_tiles += tiles[h]
-                busiest_vectors += vectors[h]
-            on += 1
+    tokens, size, pairs = work.tokens[s], work.where[c.n], work.pairs[k, s]
+    on = all_tiles = all_vectors = busiest_tiles = busiest_vectors = 0
+    for h in range(work.spans.shape[1]):
+        if work.spans[k, h] == 0:
+            break
+        tiles, vectors = work.tiles[size, k, h, s], work.vectors[size, k, h, s]
+        all_tiles += tiles
+        all_vectors += vectors
+        if on % c.units == 0:  # the first unit has the widest head of every round
+            busiest_tiles += tiles
+            busiest_vectors += vectors
+        on += 1
     busiest_heads = _ceil(on, c.units)
     head_blocks = _ceil(m.head_width, c.n)
     tile_cycles = c.n * (2 * head_blocks + r.fill)
@@ -486,16 +500,19 @@ def _attention(
     lanes = total * c.n**2
     working = 2.0 * pairs * m.head_width if c.gating > _VECTOR_GATED else lanes
     results = all_tiles * c.n + on * tokens * head_blocks
-    _add_macs(c, r, total, working, False, results, pairs + on * tokens * m.head_width, out)
-    fetch[0] = busiest_tiles * tile_cycles + busiest_heads * fill
+    elements = pairs + on * tokens * m.head_width
+    _add_macs(c, r, total, working, False, results, elements, _ATTENTION, out)
+    fetch[_ATTENTION, 0] = busiest_tiles * tile_cycles + busiest_heads * fill
+    fetch[_ATTENTION, 1] = fetch[_ATTENTION, 2] = 0.0
     if through:
         heads_bits = float(on * m.head_width * tokens * m.activation_bits)
-        fetch[2] = 4 * heads_bits * c.dram_ns_per_bit + c.dram_latency_ns
-        out[_DRAM] += heads_bits * (3 * c.dram_read_pj + c.dram_write_pj)
-    out[_SPECIAL] += pairs * r.softmax_pj
+        fetch[_ATTENTION, 2] = 4 * heads_bits * c.dram_ns_per_bit + c.dram_latency_ns
+        out[_ATTENTION, _DRAM] += heads_bits * (3 * c.dram_read_pj + c.dram_write_pj)
+    out[_ATTENTION, _SPECIAL] += pairs * r.softmax_pj
     softmax_total = all_vectors * r.softmax_vector + on * tokens * r.softmax_row
-    out[_CONTROL] += softmax_total * c.idle_cycle_pj
-    out[_SRAM] += all_vectors * (3 * c.read_activations_pj + c.write_activations_pj)
+    out[_ATTENTION, _CONTROL] += softmax_total * c.idle_cycle_pj
+    moved = 3 * c.read_activations_pj + c.write_activations_pj
+    out[_ATTENTION, _SRAM] += all_vectors * moved
     return busiest_vectors * r.softmax_vector + busiest_heads * tokens * r.softmax_row
 
 
@@ -536,7 +553,6 @@ def _map_layer(
         resident = 0.0 if through else 2.0 * m.hidden * row_bits
         need, fits = 0.0, True
         for stage in range(3):
-            last = _FFN2_GEMM + 1 if stage == _FFN else stage + 1
             base = resident + head_bits if stage == _QKV else resident
             least_of_stage = _map_stage(
                 c,
@@ -546,10 +562,11 @@ def _map_layer(
                 tokens,
                 row_blocks,
                 row_blocks_of_unit,
-                plan[stage:last],
+                stage,  # stages begin with the GEMMs of the same number
+                plan,
                 base,
                 through,
-                mapping[stage],
+                mapping,
             )
             need = max(need, least_of_stage)
             fits = fits and mapping[stage, 4] > 0
@@ -582,10 +599,10 @@ def _look_up(c: Chip, m: Model, tokens: int, fetch: Floats, out: Floats) -> None
     row_bits = m.embedding_width * m.embedding_bits
     words = rows * np.ceil(row_bits / c.word_bits[_EMBEDDINGS])
     cycles, ns, near_pj, far_pj = _load(c, _EMBEDDINGS, rows * row_bits, words, float(rows))
-    fetch[1], fetch[2] = cycles, ns
-    out[_WEIGHT_SRAM if c.in_sram[_EMBEDDINGS] else _ENVM] += near_pj
-    out[_DRAM] += far_pj
-    out[_SRAM] += rows * _ceil(m.embedding_width, c.n) * c.write_activations_pj
+    fetch[_LOOK_UP, 1], fetch[_LOOK_UP, 2] = cycles, ns
+    out[_LOOK_UP, _WEIGHT_SRAM if c.in_sram[_EMBEDDINGS] else _ENVM] += near_pj
+    out[_LOOK_UP, _DRAM] += far_pj
+    out[_LOOK_UP, _SRAM] += rows * _ceil(m.embedding_width, c.n) * c.write_activations_pj
 
 
 @njit(cache=True, error_model="numpy")
@@ -640,51 +657,62 @@ def _run(
     mapping: Floats,
     gemm_pj: Floats,
 ) -> None:
-    """Fills the arrays of `Steps` for every chip, token count and step."""
-    last = work.spans.shape[0]
-    by_gemm, chosen, plan = np.zeros((8, 7)), np.zeros((3, 7)), np.zeros((6, 13))
+    """Fills the arrays of `Steps` for every chip, token count and step.
+
+    No views of arrays are made inside the loops: counting references to them would cost more than
+    the arithmetic.
+    """
+    last, heads = work.spans.shape
+    by_gemm, fetch = np.zeros((8, 7)), np.zeros((7, 3))
+    chosen, plan = np.zeros((3, 7)), np.zeros((6, 13))
     for d in range(len(chips.n)):
         c = _chip(chips, d)
-        size = work.where[c.n]
         for k in range(last + 1):
             on = 0
             if k < last:
-                for h in range(work.spans.shape[1]):
+                for h in range(heads):
                     on += work.spans[k, h] > 0
-            _plan_gemms(c, m, r, work.gemms[0, k], work.alive[k], plan)
+            for g in range(6):
+                _plan_gemm(
+                    c,
+                    m,
+                    r,
+                    _EXITS if g >= _POOLER else _ENCODER,
+                    work.gemms[0, k, g, 1],
+                    work.gemms[0, k, g, 2],
+                    work.gemms[0, k, g, 3],
+                    work.alive[k, g],
+                    g,
+                    plan,
+                )
+            fetch[:, :] = 0.0
             for s in range(len(work.tokens)):
                 tokens = work.tokens[s]
                 row_blocks = np.ceil(tokens / c.n)
                 row_blocks_of_unit = np.ceil(row_blocks / c.units)
-                by_gemm[:] = 0.0
-                fetch, cycles, through = fetches[d, s, k], 0.0, False
+                for g in range(8):
+                    # An exit costs the same whatever the tokens: it is worked out for the first.
+                    if s == 0 or g < _POOLER or g >= _ATTENTION:
+                        for part in range(7):
+                            by_gemm[g, part] = 0.0
+                cycles, through = 0.0, False
                 if k < last:
                     fit, through, least = _map_layer(
                         c, m, r, tokens, row_blocks, row_blocks_of_unit, plan, on, chosen
                     )
                     fits[d] = fits[d] and fit
                     least_bits[d] = max(least_bits[d], least)
-                    cycles += _attention(
-                        c,
-                        m,
-                        r,
-                        work.spans[k],
-                        tokens,
-                        work.tiles[size, k, :, s],
-                        work.vectors[size, k, :, s],
-                        through,
-                        fetch[_ATTENTION],
-                        by_gemm[_ATTENTION],
-                    )
+                    cycles += _attention(c, m, r, work, k, s, through, fetch, by_gemm)
                 else:
-                    _look_up(c, m, tokens, fetch[_LOOK_UP], by_gemm[_LOOK_UP])
+                    _look_up(c, m, tokens, fetch, by_gemm)
                 for g in range(6):
-                    if work.gemms[s, k, g, 3] == 0:
+                    exits = g >= _POOLER
+                    if work.gemms[s, k, g, 3] == 0 or (exits and s > 0):
                         continue
                     store, reads, spills = _ENCODER, 1.0, 0.0
                     read_bits = written_bits = 0.0
                     rows, blocks, of_unit = float(tokens), row_blocks, row_blocks_of_unit
-                    if g >= _POOLER:
+                    if exits:
                         store, rows, blocks, of_unit = _EXITS, 1.0, 1.0, 1.0
                     elif k < last:
                         stage = min(g, _FFN)
@@ -698,25 +726,26 @@ def _run(
                         rows,
                         blocks,
                         of_unit,
-                        plan[g],
+                        g,
+                        plan,
                         store,
                         reads,
                         spills,
                         read_bits,
                         written_bits,
-                        fetch[g],
-                        by_gemm[g],
+                        fetch,
+                        by_gemm,
                     )
-                kind = 0 if k < last else 1
-                cycles += _add_operations(
-                    c, work.operations[s, kind], work.rates[kind], by_gemm[_REST]
-                )
+                cycles += _add_operations(c, work, s, 0 if k < last else 1, by_gemm)
                 special_cycles[d, s, k] = cycles * (1 - r.overlap)
                 for part in range(7):
                     total = 0.0
                     for g in range(8):
                         total += by_gemm[g, part]
                     energy_pj[d, s, k, part] = total
+                for g in range(7):
+                    for i in range(3):
+                        fetches[d, s, k, g, i] = fetch[g, i]
                 if len(gemm_pj) > 0:
                     gemm_pj[d, s, k] = by_gemm[:7]
                     chosen[:, 4] = through
@@ -749,41 +778,44 @@ def run_alone(
         fits: (n_chips, n_gemms) receives whether a mapping fits.
         mapping: (n_chips, n_gemms, 7) receives order, m, k, weight reads, fits, spills.
     """
-    plan, alive = np.zeros((6, 13)), np.ones(6)
+    plan, chosen = np.zeros((1, 13)), np.zeros((4, 7))
     for d in range(len(chips.n)):
         c = _chip(chips, d)
         for g in range(len(gemms)):
-            rows = gemms[g, 0]
+            rows, depth, columns = gemms[g, 0], gemms[g, 1], gemms[g, 2]
             blocks = np.ceil(rows / c.n)
             of_unit = np.ceil(blocks / c.units)
-            _plan_gemms(c, m, r, gemms[g : g + 1], alive, plan)
-            held_bits = float(rows * (gemms[g, 1] + gemms[g, 2]) * m.activation_bits)
-            if not with_weights[g]:
-                held_bits += gemms[g, 1] * gemms[g, 2] * m.activation_bits
-                busiest, total, _, _ = gemm_cycles(blocks, of_unit, c.units, plan[0])
+            _plan_gemm(c, m, r, _ENCODER, depth, columns, gemms[g, 3], 1.0, 0, plan)
+            fetch, out = np.zeros((1, 3)), np.zeros((1, 7))
+            held_bits = float(rows * (depth + columns) * m.activation_bits)
+            if with_weights[g]:
+                _map_stage(
+                    c, m, r, _ALONE, rows, blocks, of_unit, 0, plan, held_bits, False, chosen
+                )
+                fits[d, g] = chosen[_ALONE, 4] > 0
+                mapping[d, g] = chosen[_ALONE]
+                _add_weight_gemm(
+                    c,
+                    r,
+                    float(rows),
+                    blocks,
+                    of_unit,
+                    0,
+                    plan,
+                    _ENCODER,
+                    chosen[_ALONE, 3],
+                    chosen[_ALONE, 5],
+                    0.0,
+                    0.0,
+                    fetch,
+                    out,
+                )
+            else:
+                fits[d, g] = held_bits + depth * columns * m.activation_bits <= c.capacity_bits
+                busiest, total, _, _ = gemm_cycles(blocks, of_unit, c.units, 0, plan)
                 working = min(rows * plan[0, _WORKING], total * c.n**2)
-                results = rows * plan[0, _VECTORS]
-                elements = rows * plan[0, _ELEMENTS]
-                _add_macs(c, r, total, working, False, results, elements, energy_pj[d, g])
-                fetches[d, g, 0] = busiest
-                fits[d, g] = held_bits <= c.capacity_bits
-                continue
-            _map_stage(
-                c, m, r, _ALONE, rows, blocks, of_unit, plan[:1], held_bits, False, mapping[d, g]
-            )
-            fits[d, g] = mapping[d, g, 4] > 0
-            _add_weight_gemm(
-                c,
-                r,
-                float(rows),
-                blocks,
-                of_unit,
-                plan[0],
-                _ENCODER,
-                mapping[d, g, 3],
-                mapping[d, g, 5],
-                0.0,
-                0.0,
-                fetches[d, g],
-                energy_pj[d, g],
-            )
+                results, elements = rows * plan[0, _VECTORS], rows * plan[0, _ELEMENTS]
+                _add_macs(c, r, total, working, False, results, elements, 0, out)
+                fetch[0, 0] = busiest
+            fetches[d, g] = fetch[0]
+            energy_pj[d, g] = out[0]

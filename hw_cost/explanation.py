@@ -170,7 +170,7 @@ def _explained(
         mapping = {
             "order": ORDERS[int(order)],
             "tile_rows": int(m),
-            "tile_depth": int(depth),
+            "tile_depth": min(int(depth), int(gemm.depth[0])) if gemm is not None else int(depth),
             "weight_reads": int(reads),
             "through_dram": bool(through),
         }

@@ -77,89 +77,93 @@ class Sentences(NamedTuple):
 
 @njit(cache=True, error_model="numpy")
 def _step_at_levels(
-    step_pj: Floats,
-    special_cycles: float,
+    energy_pj: Floats,
+    special_cycles: Floats,
     fetches: Floats,
-    period_ns: Floats,
-    logic: Floats,
-    sram: Floats,
-    static_mw: Floats,
+    a: int,
+    s: int,
+    k: int,
+    x: Designs,
+    d: int,
+    levels: int,
     store_mw: float,
     ns: Floats,
     pj: Floats,
 ) -> None:
-    """Time and energy of one step at every level into ``ns`` and ``pj``, all (n_levels,).
+    """Time and energy of step k at the first ``levels`` supplies into rows (s, k) of ns and pj.
 
     Args:
-        step_pj: (7,) by part, at the nominal supply.
-        special_cycles: not hidden under GEMMs.
-        fetches: (7, 3) cycles, load cycles, load ns of the GEMMs.
-        period_ns: (n_levels,), rising.
-        logic: (n_levels,) factor on the energy of logic.
-        sram: (n_levels,) factor on the energy of SRAM.
-        static_mw: (n_levels,) leakage and clock generator.
+        energy_pj: (n_structures, n_token_counts, n_steps, 7) by part, at the nominal supply.
+        special_cycles: (n_structures, n_token_counts, n_steps) not hidden under GEMMs.
+        fetches: (n_structures, n_token_counts, n_steps, 7, 3) cycles, load cycles, load ns.
+        a: structure.
+        s: token count, as an index.
+        k: step.
+        x: designs.
+        d: which design.
+        levels: how many supplies are wanted.
         store_mw: standby of eNVM and DRAM.
-        ns: receives times.
-        pj: receives energies.
+        ns: (n_token_counts, n_steps, n_levels) receives times.
+        pj: (n_token_counts, n_steps, n_levels) receives energies.
     """
-    cycles = special_cycles
-    for f in range(len(fetches)):
+    fastest_ns, cycles = x.period_ns[d, 0], special_cycles[a, s, k]
+    racing = False
+    for f in range(fetches.shape[3]):
+        busy, load, load_ns = fetches[a, s, k, f, 0], fetches[a, s, k, f, 1], fetches[a, s, k, f, 2]
         # What loads cannot slow down at the fastest clock they cannot at any other.
-        if fetches[f, 2] <= (fetches[f, 0] - fetches[f, 1]) * period_ns[0]:
-            cycles += fetches[f, 0]
-        elif fetches[f, 2] == 0.0:
-            cycles += fetches[f, 1]
-    for level in range(len(ns)):
-        ns[level] = cycles * period_ns[level]
-    for f in range(len(fetches)):
-        busy, load, load_ns = fetches[f, 0], fetches[f, 1], fetches[f, 2]
-        if load_ns > 0.0 and load_ns > (busy - load) * period_ns[0]:
-            for level in range(len(ns)):
-                ns[level] += max(busy * period_ns[level], load * period_ns[level] + load_ns)
-    of_logic = step_pj[0] + step_pj[1] + step_pj[2]
-    of_sram, direct = step_pj[3] + step_pj[4], step_pj[5] + step_pj[6]
-    for level in range(len(ns)):
-        pj[level] = of_logic * logic[level] + of_sram * sram[level] + direct
-        pj[level] += ns[level] * (static_mw[level] + store_mw)
+        if load_ns <= (busy - load) * fastest_ns:
+            cycles += busy
+        elif load_ns == 0.0:
+            cycles += load
+        else:
+            racing = True
+    for level in range(levels):
+        ns[s, k, level] = cycles * x.period_ns[d, level]
+    if racing:
+        for f in range(fetches.shape[3]):
+            busy, load = fetches[a, s, k, f, 0], fetches[a, s, k, f, 1]
+            load_ns = fetches[a, s, k, f, 2]
+            if load_ns > 0.0 and load_ns > (busy - load) * fastest_ns:
+                for level in range(levels):
+                    period_ns = x.period_ns[d, level]
+                    ns[s, k, level] += max(busy * period_ns, load * period_ns + load_ns)
+    logic = energy_pj[a, s, k, 0] + energy_pj[a, s, k, 1] + energy_pj[a, s, k, 2]
+    sram = energy_pj[a, s, k, 3] + energy_pj[a, s, k, 4]
+    direct = energy_pj[a, s, k, 5] + energy_pj[a, s, k, 6]
+    for level in range(levels):
+        switching = logic * x.logic[d, level] + sram * x.sram[d, level] + direct
+        pj[s, k, level] = switching + ns[s, k, level] * (x.static_mw[d, level] + store_mw)
 
 
 @njit(cache=True, error_model="numpy")
-def _rest(table: Floats, level: int, counts: Ints) -> float:
-    """Sum over the layers after the first, from (n_kinds, n_levels) and (n_kinds,) counts."""
+def _rest(table: Floats, s: int, level: int, layer_counts: Ints, layer: int) -> float:
+    """Sum over layers 2 ... ``layer`` at a level, from (n_token_counts, n_steps, n_levels)."""
     total = 0.0
-    for k in range(len(counts)):
-        total += counts[k] * table[k, level]
+    for k in range(layer_counts.shape[1]):
+        total += layer_counts[layer - 1, k] * table[s, k, level]
     return total
 
 
 @njit(cache=True, error_model="numpy")
-def _lowest_in_time(start: int, left_ns: float, counts: Ints, ns: Floats, switch_ns: Floats) -> int:
-    """Lowest supply, from level ``start`` upwards, at which the rest fits; 0 if none does."""
-    level = start
-    while level > 0 and _rest(ns, level, counts) + switch_ns[level] > left_ns:
-        level -= 1
-    return level
-
-
-@njit(cache=True, error_model="numpy")
 def _least_energy(
-    levels: int,
+    x: Designs,
+    d: int,
+    s: int,
     left_ns: float,
-    counts: Ints,
+    layer_counts: Ints,
+    layer: int,
     ns: Floats,
     pj: Floats,
-    switch_ns: Floats,
-    static_mw: Floats,
-    idle_mw: float,
 ) -> int:
     """Supply at which the rest fits and costs least, idling included; 0 if it fits at none."""
     best, best_pj = 0, np.inf
-    for level in range(levels):
-        time = _rest(ns, level, counts) + switch_ns[level]
+    for level in range(x.levels[d]):
+        switch_ns = x.switch_ns[d, level]
+        time = _rest(ns, s, level, layer_counts, layer) + switch_ns
         if time > left_ns:
             break
-        energy = _rest(pj, level, counts) + switch_ns[level] * static_mw[level]
-        energy += idle_mw * (left_ns - time)
+        energy = _rest(pj, s, level, layer_counts, layer) + switch_ns * x.static_mw[d, level]
+        energy += x.idle_mw[d] * (left_ns - time)
         if energy < best_pj:
             best, best_pj = level, energy
     return best
@@ -179,6 +183,9 @@ def sentence_costs(
 ) -> None:
     """Chooses supplies and fills the costs of every design of a block and every group.
 
+    No views of arrays are made inside the loops: counting references to them would cost more than
+    the arithmetic.
+
     Args:
         energy_pj: (n_structures, n_token_counts, n_steps, 7) of the steps.
         special_cycles: (n_structures, n_token_counts, n_steps).
@@ -192,58 +199,57 @@ def sentence_costs(
     """
     tokens, kinds, most = energy_pj.shape[1], energy_pj.shape[2] - 1, x.period_ns.shape[1]
     ns, pj = np.empty((tokens, kinds + 1, most)), np.empty((tokens, kinds + 1, most))
-    choice_token, choice_layer, counts_of = g.choice_token, g.choice_layer, g.layer_counts
-    choice, actual, deadline_ns = g.choice, g.actual, g.deadline_ns
+    counts = g.layer_counts
+    # A hair less than there is: a choice that just fits must not miss by rounding.
+    limit_ns = g.deadline_ns * (1 - _HAIR)
     for d in range(len(x.structure)):
         a, levels, policy, idle_mw = x.structure[d], x.levels[d], x.policy[d], x.idle_mw[d]
-        period_ns, static_mw = x.period_ns[d, :levels], x.static_mw[d, :levels]
-        logic, sram, switch_ns = x.logic[d, :levels], x.sram[d, :levels], x.switch_ns[d, :levels]
         for s in range(tokens):
             for k in range(kinds + 1):
-                # The start runs at the highest supply only.
-                end = levels if k < kinds else 1
+                start = k == kinds  # the start runs at the highest supply only
                 _step_at_levels(
-                    energy_pj[a, s, k],
-                    special_cycles[a, s, k],
-                    fetches[a, s, k],
-                    period_ns,
-                    logic,
-                    sram,
-                    static_mw,
-                    x.layer_mw[d] if k < kinds else x.first_mw[d],
-                    ns[s, k, :end],
-                    pj[s, k, :end],
+                    energy_pj,
+                    special_cycles,
+                    fetches,
+                    a,
+                    s,
+                    k,
+                    x,
+                    d,
+                    1 if start else levels,
+                    x.first_mw[d] if start else x.layer_mw[d],
+                    ns,
+                    pj,
                 )
             # Start, layer 1 and waking up become what every sentence of that length takes.
             ns[s, kinds, 0] += ns[s, g.first_kind, 0] + x.wake_ns[d]
             pj[s, kinds, 0] += pj[s, g.first_kind, 0] + x.wake_pj[d]
         if choose:
             level, before = levels - 1, -1
-            for c in range(len(choice_token)):
-                s, layer = choice_token[c], choice_layer[c]
+            for c in range(len(g.choice_token)):
+                s, layer = g.choice_token[c], g.choice_layer[c]
                 if s != before:
                     level, before = levels - 1, s
                 if layer == 1 or policy == _FIXED:
                     chosen[d, c] = 0
                     continue
-                # A hair less than there is: a choice that just fits must not miss by rounding.
-                left_ns = deadline_ns * (1 - _HAIR) - ns[s, kinds, 0]
-                counts = counts_of[layer - 1]
+                left_ns = limit_ns - ns[s, kinds, 0]
                 if policy == _LOWEST_FEASIBLE:
-                    # More layers never allow a lower supply.
-                    level = _lowest_in_time(level, left_ns, counts, ns[s], switch_ns)
+                    # More layers never allow a lower supply: go on from that of fewer.
+                    while level > 0:
+                        if _rest(ns, s, level, counts, layer) + x.switch_ns[d, level] <= left_ns:
+                            break
+                        level -= 1
                     chosen[d, c] = level
                 else:
-                    chosen[d, c] = _least_energy(
-                        levels, left_ns, counts, ns[s], pj[s], switch_ns, static_mw, idle_mw
-                    )
-        for i in range(len(choice)):
-            c, layer = choice[i], actual[i]
-            s, level = choice_token[c], chosen[d, c]
+                    chosen[d, c] = _least_energy(x, d, s, left_ns, counts, layer, ns, pj)
+        for i in range(len(g.choice)):
+            c, layer = g.choice[i], g.actual[i]
+            s, level = g.choice_token[c], chosen[d, c]
             time, energy = ns[s, kinds, 0], pj[s, kinds, 0]
             if layer > 1:
-                counts = counts_of[layer - 1]
-                time += switch_ns[level] + _rest(ns[s], level, counts)
-                energy += switch_ns[level] * static_mw[level] + _rest(pj[s], level, counts)
+                switch_ns = x.switch_ns[d, level]
+                time += switch_ns + _rest(ns, s, level, counts, layer)
+                energy += switch_ns * x.static_mw[d, level] + _rest(pj, s, level, counts, layer)
             group_ns[d, i] = time
-            group_pj[d, i] = energy + idle_mw * max(deadline_ns - time, 0.0)
+            group_pj[d, i] = energy + idle_mw * max(g.deadline_ns - time, 0.0)

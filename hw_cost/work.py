@@ -14,7 +14,7 @@ from numba import njit
 
 from hw_cost.technology import Technology
 from hw_cost.units import Floats, Ints
-from hw_cost.workload import Gemm, Workload
+from hw_cost.workload import Gemm, Workload, window_pairs
 
 GEMMS: Final = ("qkv", "output", "ffn1", "ffn2", "pooler", "classifier", "attention")
 START_GEMMS: Final = ("projection", "look-up")
@@ -60,24 +60,26 @@ class Work(NamedTuple):
         gemms: (n_token_counts, n_steps, 6, 4) rows, depth, columns and count of the GEMMs with
             weights, in the order of `GEMMS`; in the start the projection alone.
         alive: (n_steps, 6) share of their depth that is not switched off.
-        operations: (n_token_counts, 2, 5, 2) rows and width of the special functions of a layer,
-            and of the start.
+        operations: (n_token_counts, 2, 5, 2) rows and width of the special functions of a layer
+            (those of its exit last), and of the start.
         rates: (2, 5, 6) of those: cycles a vector, cycles a row, pJ an element, vectors read,
             written, and read from tables.
         where: (65,) place of a MAC vector size in the tables.
         tiles: (n_sizes, n_kinds, n_heads, n_token_counts) score tiles.
         vectors: (n_sizes, n_kinds, n_heads, n_token_counts) softmax vectors.
+        pairs: (n_kinds, n_token_counts) query and key pairs inside the spans of all heads.
     """
 
     spans: Ints
     tokens: Ints
     gemms: Ints
     alive: Floats
-    operations: Ints
+    operations: Floats
     rates: Floats
     where: Ints
     tiles: Ints
     vectors: Ints
+    pairs: Ints
 
 
 def model_of(workload: Workload) -> Model:
@@ -154,14 +156,16 @@ def work_of(workload: Workload, tokens: Ints, vector_sizes: Ints, t: Technology)
         (one, shape.classes, entropy),
     )
     of_start = ((2 * tokens, width, add), (tokens, width, norm))
-    operations = np.zeros((len(tokens), 2, 5, 2), dtype=np.int64)
+    operations = np.zeros((len(tokens), 2, 5, 2))
     rates = np.zeros((2, 5, 6))
     for step, done in enumerate((of_layer, of_start)):
         for i, (rows, columns, rate) in enumerate(done):
             operations[:, step, i, 0], operations[:, step, i, 1] = rows, columns
             rates[step, i] = rate
     tables = _attention_tables(np.unique(vector_sizes), spans, tokens)
-    return Work(spans, tokens, gemms, alive, operations, rates, *tables)
+    pairs = [sum(window_pairs(tokens, s) for s in heads if s) for heads in workload.layer_kinds]
+    inside = np.array([np.broadcast_to(p, tokens.shape) for p in pairs], dtype=np.int64)
+    return Work(spans, tokens, gemms, alive, operations, rates, *tables, inside)
 
 
 def _sizes(gemm: Gemm) -> Ints:
