@@ -8,15 +8,23 @@ from hw_cost.explanation import ExplainedGemm, InfeasibleDesignError, explained_
 from hw_cost.feasibility import envm_violation
 from hw_cost.gemm_costs import GemmCosts, MatrixProduct, WeightPort, gemm_costs
 from hw_cost.groups import Groups, GroupsError
+from hw_cost.power_on import PowerOnCosts, power_on_costs
+from hw_cost.staircase import stair_edges, width_cycles
 from hw_cost.technology import (
     ENVM_PRESETS,
+    LOGIC_PRESETS,
+    NODES_NM,
     Constant,
+    Dram,
+    EnvmCell,
     Mark,
     Technology,
     TechnologyError,
     load_constants,
     load_technology,
+    technology_constants,
 )
+from hw_cost.updates import UpdateCosts, update_costs
 from hw_cost.workload import EncoderShape, StoredBits, Workload, WorkloadError
 
 __all__ = [
@@ -25,6 +33,8 @@ __all__ = [
     "ENERGY_PARTS",
     "ENVM_PRESETS",
     "LATENCY_PARTS",
+    "LOGIC_PRESETS",
+    "NODES_NM",
     "AcceleratorColumns",
     "AnalyticModel",
     "Breakdown",
@@ -33,7 +43,9 @@ __all__ = [
     "CostModel",
     "CostTable",
     "CostTableError",
+    "Dram",
     "EncoderShape",
+    "EnvmCell",
     "ExplainedGemm",
     "GemmCosts",
     "Groups",
@@ -41,9 +53,11 @@ __all__ = [
     "InfeasibleDesignError",
     "Mark",
     "MatrixProduct",
+    "PowerOnCosts",
     "StoredBits",
     "Technology",
     "TechnologyError",
+    "UpdateCosts",
     "WeightPort",
     "Workload",
     "WorkloadError",
@@ -54,4 +68,9 @@ __all__ = [
     "gemm_costs",
     "load_constants",
     "load_technology",
+    "power_on_costs",
+    "stair_edges",
+    "technology_constants",
+    "update_costs",
+    "width_cycles",
 ]
