@@ -14,7 +14,7 @@ SCHEMA := studies/study.schema.json
 export HF_HUB_OFFLINE := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup study test test-fast lint types arrows schema docs ci clean
+.PHONY: help setup study test test-fast lint types arrows schema golden docs ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ schema: setup ## write the JSON schema of study files anew
 	$(BIN)/python -c 'import json, studies.spec; print(json.dumps(studies.spec.json_schema(), indent=2))' \
 		> $(SCHEMA).new
 	mv $(SCHEMA).new $(SCHEMA)
+
+golden: setup ## write the golden reports of the cost model anew; read the difference
+	$(BIN)/python -m tests.hw_cost.golden_reports
 
 docs: setup ## run the examples in docstrings
 	$(BIN)/python -m pytest dashboards dse evaluators hw_cost search_space studies

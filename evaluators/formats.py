@@ -41,9 +41,17 @@ def quantise(x: Tensor, number_format: NumberFormat, max_abs: float | None = Non
     Magnitudes above the largest value are clamped to it; those below the smallest non-zero value
     become 0 (less than half of it) or that value (half of it or more). Ties go to the even
     mantissa; a format without mantissa rounds them up.
+
+    Raises:
+        ValueError: the format is neither AdaptivFloat nor IEEE.
     """
     if number_format.kind is FormatKind.IEEE:
         return x if number_format.bits == 32 else x.half().float()
+    if number_format.kind is not FormatKind.ADAPTIVFLOAT:
+        raise ValueError(
+            f"Number format {str(number_format)!r} cannot be evaluated: expected 'fp32', 'fp16' or "
+            "an AdaptivFloat such as 'adaptivfloat<8,3>'; the cost model alone knows the others."
+        )
     exp_max = exponent_of_maximum(float(x.abs().max()) if max_abs is None else max_abs)
     bias = exp_max - ((1 << number_format.exponent_bits) - 1)
     mantissa = number_format.mantissa_bits

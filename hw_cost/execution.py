@@ -513,7 +513,8 @@ def _attention(
     out[_ATTENTION, _CONTROL] += softmax_total * c.idle_cycle_pj
     moved = 3 * c.read_activations_pj + c.write_activations_pj
     out[_ATTENTION, _SRAM] += all_vectors * moved
-    return busiest_vectors * r.softmax_vector + busiest_heads * tokens * r.softmax_row
+    cycles: float = busiest_vectors * r.softmax_vector + busiest_heads * tokens * r.softmax_row
+    return cycles
 
 
 @njit(cache=True, error_model="numpy")

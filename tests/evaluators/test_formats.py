@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.formats import decode, encode, exponent_of_maximum, quantise
-from search_space import FP16, FP32, NumberFormat, adaptivfloat
+from search_space import FP16, FP32, NumberFormat, adaptivfloat, parse_number_format
 
 BYTE_FORMATS = [adaptivfloat(bits, e) for bits in range(3, 9) for e in range(1, bits)]
 
@@ -253,3 +253,10 @@ def test_only_byte_formats_have_codes(number_format: NumberFormat) -> None:
         encode(torch.ones(1), number_format, 0)
     with pytest.raises(ValueError, match=f"{number_format}: only AdaptivFloat of at most 8 bits"):
         decode(torch.ones(1, dtype=torch.uint8), number_format, 0)
+
+
+@pytest.mark.parametrize("name", ["int8", "e4m3", "posit<8,1>"])
+def test_formats_that_only_the_cost_model_knows_are_refused(name: str) -> None:
+    """An integer, minifloat or posit is named, never rounded as if it were an AdaptivFloat."""
+    with pytest.raises(ValueError, match="cannot be evaluated: expected 'fp32'"):
+        quantise(torch.ones(2), parse_number_format(name))

@@ -75,5 +75,5 @@ def test_edges_are_where_one_more_column_costs_more(
 
 def test_a_range_that_is_none_is_refused() -> None:
     """Widths must be positive and in order."""
-    with pytest.raises(ValueError, match="Widths from 9 to 8: expected 1 <= low <= high."):
+    with pytest.raises(ValueError, match=r"Widths from 9 to 8: expected 1 <= low <= high\."):
         stair_edges(9, 8, rows=1, depth=1, mac_vector_size=4, processing_units=1)
