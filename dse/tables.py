@@ -10,6 +10,7 @@ from rich.table import Table
 from search_space import (
     EXIT_KNOBS,
     HARDWARE_KNOBS,
+    KNOB_DEFAULTS,
     MODEL_KNOBS,
     UNITS,
     KnobValue,
@@ -79,6 +80,12 @@ def _in_words(knobs: Mapping[str, KnobValue]) -> tuple[str, str, str]:
         f"eNVM {text['envm_mib']} MiB, {text['min_voltage_v']}-{text['max_voltage_v']} V "
         f"{text['dvfs_policy']}"
     )
+    unusual = [
+        f"{name} {text[name]}"
+        for name, usual in KNOB_DEFAULTS.items()
+        if text.get(name, str(usual)) != str(usual)
+    ]
+    chip = ", ".join([chip, *unusual])
     return model, leaves, chip
 
 

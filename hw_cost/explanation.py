@@ -46,7 +46,8 @@ class ExplainedGemm:
         weight_reads: times that each weight is read from its store.
         through_dram: whether activations pass through from the DRAM.
         cycles: of the busiest unit.
-        utilisation: MACs over the MACs that all units could do in those cycles.
+        utilisation: MACs over the MACs that all units could do in those cycles; zeros count, so
+            that it is above 1 where a compacting unit leaves them out.
         load_ns: time of the loads, hidden or not.
         time_ns: the longer of cycles and loads.
         bound: what sets the time: ``compute`` or the memory.
