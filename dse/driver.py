@@ -17,6 +17,7 @@ from dse.finish import front_of, provenance_of, write_trials
 from dse.runs import RunFolder
 from dse.search import Search
 from dse.storage import open_storage
+from hw_cost import compile_model
 from studies.recorded import RecordedTraces
 from studies.records import Front, write_front
 from studies.records import Progress as State
@@ -134,6 +135,8 @@ def _executor(
     cheap = spec.search.strategy == "joint" and spec.evaluator.kind == "recorded"
     if address is None and (cheap or spec.search.workers == 1):
         return InlineExecutor(evaluation)
+    with console.status("compiling the cost model (once on a machine)"):
+        compile_model()  # workers then load it instead of compiling it each
     return RayExecutor(
         spec, source_options, spec.search.workers, address, lambda text: console.print(text)
     )

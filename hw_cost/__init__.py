@@ -2,6 +2,7 @@
 
 from hw_cost.accelerator import CHOICES, DVFS_POLICIES, AcceleratorColumns, ColumnsError
 from hw_cost.breakdown import ENERGY_PARTS, LATENCY_PARTS, Breakdown, breakdown
+from hw_cost.compiled import compile_model
 from hw_cost.cost_model import AnalyticModel, CostModel
 from hw_cost.cost_table import CostTable, CostTableError, cost_table
 from hw_cost.explanation import ExplainedGemm, InfeasibleDesignError, explained_gemms
@@ -62,6 +63,7 @@ __all__ = [
     "Workload",
     "WorkloadError",
     "breakdown",
+    "compile_model",
     "cost_table",
     "envm_violation",
     "explained_gemms",
