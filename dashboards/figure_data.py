@@ -45,6 +45,8 @@ class Column:
         errors: (n_designs,) standard errors; NaN where there is none.
         scale: of its axis; log10 only if the study says so and every value is positive.
         is_objective: whether the study optimizes it.
+        is_maximised: whether more is better.
+        is_on_card: whether a design's card shows it: what the study asks for, and the headlines.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Column:
     errors: Floats
     scale: Scale
     is_objective: bool
+    is_maximised: bool
+    is_on_card: bool
 
     @property
     def label(self) -> str:
@@ -231,6 +235,7 @@ def front_data(front: Front, most: int = MAX_DESIGNS) -> FrontData:
     first = front.designs[0] if front.designs else None
     knobs = [_knob_column(name, front.designs, shown) for name in (first.knobs if first else ())]
     objectives = {objective.metric: objective for objective in front.objectives}
+    constrained = {re.split(r"[<>]=", text)[0].strip() for text in front.constraints}
     names = list(first.metrics) if first else list(objectives)
     names.sort(key=lambda name: name not in objectives)
     return FrontData(
@@ -245,10 +250,11 @@ def front_data(front: Front, most: int = MAX_DESIGNS) -> FrontData:
                 [design.metrics[name] for design in designs],
                 scale=objectives[name].axis if name in objectives else "linear",
                 is_objective=name in objectives,
+                is_constrained=name in constrained,
             )
             for name in names
         ),
-        report=_column("accuracy", [design.report_accuracy for design in designs], "linear", False),
+        report=_column("accuracy", [design.report_accuracy for design in designs], "linear"),
         dominated=_dominated_data(front),
     )
 
@@ -283,9 +289,9 @@ def history_data(front: Front) -> HistoryData:
 
 
 def hover_texts(data: FrontData) -> list[list[tuple[str, str]]]:
-    """Title and text of everything known of each design shown, metrics first."""
+    """Title and text of what a card shows of each design shown, metrics first."""
     columns = [
-        *((c.label, _measured_texts(c)) for c in data.metrics),
+        *((c.label, _measured_texts(c)) for c in data.metrics if c.is_on_card),
         (f"Accuracy on report ({data.report.unit})", _measured_texts(data.report)),
         *((knob.title, knob.design_texts()) for knob in data.knobs),
     ]
@@ -312,7 +318,14 @@ def _check_alike(front: Front) -> None:
                 )
 
 
-def _column(name: str, figures: Sequence[Figure], scale: Scale, is_objective: bool) -> Column:
+def _column(
+    name: str,
+    figures: Sequence[Figure],
+    scale: Scale,
+    *,
+    is_objective: bool = False,
+    is_constrained: bool = False,
+) -> Column:
     about = metric(name)
     values = np.array([figure.value for figure in figures], dtype=np.float64) * about.scale
     errors = np.array([np.nan if f.se is None else f.se for f in figures], dtype=np.float64)
@@ -325,6 +338,8 @@ def _column(name: str, figures: Sequence[Figure], scale: Scale, is_objective: bo
         errors=errors * about.scale,
         scale="log10" if is_log else "linear",
         is_objective=is_objective,
+        is_maximised=about.direction == "maximize",
+        is_on_card=is_objective or is_constrained or about.is_headline,
     )
 
 

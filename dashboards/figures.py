@@ -65,9 +65,11 @@ def history_menu(history: HistoryData) -> Menu:
 
 
 def breakdown_figure(stack: Stack, title: str, unit: str) -> go.Figure:
-    """Stacked bars of the parts of one cost."""
+    """Stacked bars of the parts of one cost; pointing at one tells its amount and its share."""
     stack = gathered(stack)
     n_parts = len(stack.parts)
+    told = "%{x}: %{customdata[0]:.4~g} " + plotly_text(unit)
+    hover = told + ", %{customdata[1]:.1f} % of the total<extra>%{fullData.name}</extra>"
     figure = go.Figure(
         [
             go.Bar(
@@ -75,10 +77,11 @@ def breakdown_figure(stack: Stack, title: str, unit: str) -> go.Figure:
                 y=_numbers(values),
                 name=plotly_text(words(part)),
                 marker={"color": colour, "line": {"width": 0}},
-                hovertemplate="%{x}: %{y:.4~g}<extra>%{fullData.name}</extra>",
+                customdata=np.column_stack([values, shares]).round(9).tolist(),
+                hovertemplate=hover,
             )
-            for part, values, colour in zip(
-                stack.parts, stack.values, category_colours(n_parts), strict=True
+            for part, values, shares, colour in zip(
+                stack.parts, stack.values, stack.shares, category_colours(n_parts), strict=True
             )
         ]
     )

@@ -82,10 +82,13 @@ def x_menu(data: FrontData) -> Menu:
     for column in columns:
         behind = data.dominated.column(column.name)
         low, high = float(column.values.min()), float(column.values.max())
-        shown = window(low, high, column.scale, after=0.25 if np.isfinite(behind).any() else 0.06)
+        is_known = bool(np.isfinite(behind).any())
+        margins = (0.06, 0.25 if is_known else 0.06)  # dominated designs lie on the worse side
+        before, after = margins[::-1] if column.is_maximised else margins
+        shown = window(low, high, column.scale, before=before, after=after)
         traces: dict[str, list[Any]] = {
-            "x": [_rounded(behind), _rounded(column.values)],
-            "error_x.array": [None, _rounded(column.errors)],
+            "x": [_rounded(behind) if is_known else [], _rounded(column.values)],
+            "error_x.array": [None, _rounded(column.errors) if column.has_errors else None],
             "error_x.visible": [False, column.has_errors],
         }
         choices.append(
@@ -201,7 +204,7 @@ def parallel_figure(data: FrontData) -> go.Figure:
 
 
 def hover_cards(data: FrontData) -> list[str]:
-    """For each design its id, metrics with units, and knobs that vary."""
+    """For each design its id, the main metrics with units, and knobs that vary."""
     return [
         f"<b>Design #{data.ids[i]}</b> of trial {data.trials[i]}<br>"
         + "<br>".join(f"{plotly_text(title)}: <b>{plotly_text(text)}</b>" for title, text in card)

@@ -9,18 +9,21 @@ from dashboards.titles import measured_text, with_unit
 
 
 def table_html(data: FrontData) -> str:
-    """A table that sorts by a click on a header: id, metrics with errors, knobs that vary.
+    """A table that sorts by a click on a header: id, main metrics, knobs that vary, other metrics.
 
     Number cells carry their value in ``data-v``, so that sorting does not see how it is rounded.
     """
     report = f"Accuracy, report split ({data.report.unit})"
+    main = [column for column in data.metrics if column.is_on_card]
+    others = [column for column in data.metrics if not column.is_on_card]
     columns: list[tuple[str, list[str], list[float] | None]] = [
         ("Design", [f"#{i}" for i in data.ids], data.ids.tolist()),
-        *((_metric_title(column), *_metric_cells(column)) for column in data.metrics),
+        *((_metric_title(column), *_metric_cells(column)) for column in main),
         *((knob.title, *_knob_cells(knob)) for knob in data.knobs),
+        *((_metric_title(column), *_metric_cells(column)) for column in others),
         ("Trial", [str(trial) for trial in data.trials], data.trials.tolist()),
     ]
-    position = next((i for i, c in enumerate(data.metrics, 2) if c.name == "accuracy"), 1)
+    position = next((i for i, c in enumerate(main, 2) if c.name == "accuracy"), 1)
     columns.insert(position, (report, *_metric_cells(data.report)))
     heads = "".join(
         f'<th scope="col"{_number_class(values)}><button type="button">{html.escape(title)}'

@@ -62,6 +62,16 @@ th:first-child, td:first-child { position: sticky; left: 0; background: #fff; z-
 th:first-child { background: var(--soft); z-index: 2; }
 tbody tr:hover td { background: #eef5fa; }
 tbody tr.picked td { background: #fdf1d6; }
+.beside { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 4px 28px;
+  align-items: start; }
+@media (max-width: 860px) { .beside { grid-template-columns: minmax(0, 1fr); } }
+.parts { margin-top: 22px; }
+.parts caption { text-align: left; font-weight: 600; padding: 0 0 6px; white-space: normal; }
+.parts th { position: static; padding: 4px 9px; background: none; font-weight: 600; }
+.parts td { padding: 3px 9px; }
+.parts td:first-child, .parts th:first-child { position: static; background: none;
+  padding-left: 0; }
+.parts tfoot td { border-top: 1px solid #aab4bf; border-bottom: 0; font-weight: 600; }
 @media print { nav { display: none; } .scroll { max-height: none; } }
 """
 

@@ -16,9 +16,11 @@ from dashboards.figure_data import FrontData, front_data, history_data, survival
 from dashboards.front_table import table_html
 from dashboards.menus import Menu
 from dashboards.page_assets import SCRIPT, STYLE
+from dashboards.parts_table import parts_table_html
 from dashboards.run_card import found_sentence, honest_note, run_card_html
-from dashboards.stack_data import Stack, breakdown_stack, exit_stack, voltage_stack
+from dashboards.stack_data import Stack, breakdown_stack, exit_stack, parts_of, voltage_stack
 from dashboards.titles import metric
+from studies.knee import knee
 from studies.records import Front
 
 _POLICY: Final = (
@@ -46,6 +48,11 @@ _BREAKDOWNS: Final = (
     ("area_mm2", "area_mm2", "Area"),
 )
 """Field of a breakdown, the metric that it sums to, and its title."""
+
+_KNEE_NOTE: Final = (
+    "The tables are of the knee: the design nearest to the best of all objectives, each scaled to "
+    "the front."
+)
 
 
 def write_report(front: Front, path: Path) -> None:
@@ -193,17 +200,20 @@ def _breakdown_body(front: Front) -> str:
     if not front.designs:
         return _sentence("The front has no designs, so there are no costs to break down.")
     body = ""
+    chosen = knee(front)
     for field, name, title in _BREAKDOWNS:
         stack = breakdown_stack(front, field, name)
         if not body:
-            body = _note(_stack_note(stack))
+            body = _note(f"{_stack_note(stack)} {_KNEE_NOTE}")
         body += f"<h3>{title}</h3>"
         if not stack.parts:
             body += _sentence(f"The record has no parts of the {title.lower()}.")
             continue
         unit = metric(name).unit
         menus = (figures.share_menu(title, unit),)
-        body += _figure(f"breakdown-{field}", figures.breakdown_figure(stack, title, unit), menus)
+        drawn = _figure(f"breakdown-{field}", figures.breakdown_figure(stack, title, unit), menus)
+        table = parts_table_html(chosen.id, parts_of(chosen, field, name), unit)
+        body += f'<div class="beside"><div>{drawn}</div>{table}</div>'
     return body
 
 

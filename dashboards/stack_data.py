@@ -30,6 +30,42 @@ class Stack:
     values: Floats
     n_front: int
 
+    @property
+    def shares(self) -> Floats:
+        """(n_parts, n_designs) each part in percent of its design's total, 0 of an empty one."""
+        return 100 * self.values / _totals(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a cost of one design.
+
+    Attributes:
+        name: of the part.
+        amount: in people's unit.
+        percent: of the total.
+    """
+
+    name: str
+    amount: float
+    percent: float
+
+
+def parts_of(design: FrontDesign, field: str, unit_metric: str) -> list[Part]:
+    """The parts of one cost of a design, the largest first, without those that are 0.
+
+    Args:
+        design: of a front.
+        field: of `Breakdown`, for example ``energy_pj``.
+        unit_metric: metric whose unit the amounts are given in.
+    """
+    stack = _stack(
+        [design], [getattr(design.breakdown, field)], metric(unit_metric).scale, 1, absent=0.0
+    )
+    columns = (stack.parts, stack.values[:, 0].tolist(), stack.shares[:, 0].tolist())
+    parts = [Part(*row) for row in zip(*columns, strict=True)]
+    return sorted((part for part in parts if part.amount), key=lambda part: -part.amount)
+
 
 def breakdown_stack(front: Front, field: str, unit_metric: str, most: int = 40) -> Stack:
     """Parts of one cost for evenly spaced designs, the largest part first.
@@ -44,9 +80,7 @@ def breakdown_stack(front: Front, field: str, unit_metric: str, most: int = 40) 
     costs = [getattr(design.breakdown, field) for design in designs]
     stack = _stack(designs, costs, metric(unit_metric).scale, len(front.designs), absent=0.0)
     # Part of the mean design's total, so that a few large designs do not decide the order.
-    totals = stack.values.sum(axis=0)
-    shares = stack.values / np.where(totals > 0, totals, 1.0)
-    order = np.argsort(-shares.sum(axis=1), kind="stable")
+    order = np.argsort(-stack.shares.sum(axis=1), kind="stable")
     return Stack(
         stack.labels, tuple(stack.parts[i] for i in order), stack.values[order], stack.n_front
     )
@@ -88,6 +122,12 @@ def _stack(
         values=np.array(values, dtype=np.float64).reshape(len(parts), len(designs)) * scale,
         n_front=n_front,
     )
+
+
+def _totals(values: Floats) -> Floats:
+    """(n_designs,) sums of the parts that there are, 1 where they sum to nothing."""
+    totals: Floats = np.nansum(values, axis=0)
+    return np.where(totals > 0, totals, 1.0)
 
 
 def _number_in(part: str) -> float:

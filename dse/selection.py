@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, Final
 
 from dse.errors import EmptyFrontError, SelectionError
-from search_space import KNOBS, nearest, parse_condition
+from search_space import KNOB_DEFAULTS, KNOBS, nearest, parse_condition
+from studies.knee import knee
 from studies.metrics import METRICS
 from studies.records import Front, FrontDesign, RecordError
 
@@ -43,7 +43,7 @@ def select(front: Front, text: str) -> tuple[FrontDesign, str]:
         raise EmptyFrontError("The front has no design, so there is nothing to select.")
     text = text.strip()
     if text == "knee":
-        return _knee(front), "nearest to the best of all objectives, each scaled to the front"
+        return knee(front), "nearest to the best of all objectives, each scaled to the front"
     if text in _FIXED:
         return _best(front.designs, *_FIXED[text]), text
     if text.startswith("id="):
@@ -67,8 +67,14 @@ def select(front: Front, text: str) -> tuple[FrontDesign, str]:
             f"{', '.join(known)}."
         )
     designs = front.designs
+    recorded = designs[0].metrics
+    if metric not in recorded:
+        raise SelectionError(
+            f"--select {text!r}: the front was recorded without {metric}; 'dse resume' writes it "
+            "anew."
+        )
     if query[3]:
-        condition = parse_condition(query[3], (*KNOBS, *METRICS, *_SHORT, "id"))
+        condition = parse_condition(query[3], (*KNOBS, *recorded, *_SHORT, "id"))
         designs = [d for d in designs if condition(_names(d))]
     if not designs:
         raise SelectionError(
@@ -78,7 +84,7 @@ def select(front: Front, text: str) -> tuple[FrontDesign, str]:
 
 
 def _names(design: FrontDesign) -> dict[str, Any]:
-    values: dict[str, Any] = {**design.knobs, "id": design.id}
+    values: dict[str, Any] = {**KNOB_DEFAULTS, **design.knobs, "id": design.id}
     values |= {name: figure.value for name, figure in design.metrics.items()}
     return values | {short: values[name] for short, name in _SHORT.items()}
 
@@ -86,21 +92,3 @@ def _names(design: FrontDesign) -> dict[str, Any]:
 def _best(designs: list[FrontDesign], direction: str, metric: str) -> FrontDesign:
     sign = 1 if direction == "min" else -1
     return min(designs, key=lambda d: (sign * d.metrics[metric].value, d.id))
-
-
-def _knee(front: Front) -> FrontDesign:
-    """Least Euclidean distance to the ideal corner, objectives scaled to the front's own ranges.
-
-    Objectives with a logarithmic axis are scaled in the logarithm.
-    """
-    columns = []
-    for objective in front.objectives:
-        values = [d.metrics[objective.metric].value for d in front.designs]
-        if objective.axis == "log10":
-            values = [math.log10(value) for value in values]
-        if objective.direction == "maximize":
-            values = [-value for value in values]
-        low, high = min(values), max(values)
-        columns.append([(value - low) / (high - low) if high > low else 0.0 for value in values])
-    distances = [math.hypot(*row) for row in zip(*columns, strict=True)]
-    return front.designs[distances.index(min(distances))]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboards.figure_data import evenly_spaced, front_data, history_data, survival
-from dashboards.stack_data import breakdown_stack, exit_stack, voltage_stack
+from dashboards.stack_data import breakdown_stack, exit_stack, parts_of, voltage_stack
 from dashboards.titles import FigureError
 from studies.records import Front
 from tests.dashboards.conftest import MakeFront, design, three_designs
@@ -105,6 +105,24 @@ def test_breakdown_has_the_largest_part_first(front: Front) -> None:
     assert stack.parts == ("mac", "sram")
     assert stack.labels == ("#0", "#1", "#2")
     np.testing.assert_allclose(stack.values, [[30, 30, 30], [10, 10, 10]])
+
+
+def test_parts_of_a_design_have_their_shares(front: Front) -> None:
+    """The parts of one cost of a design come with their percent, the largest first."""
+    parts = parts_of(front.designs[1], "area_mm2", "area_mm2")
+    assert [(part.name, part.amount) for part in parts] == [("sram", 1.0), ("mac", 0.5)]
+    assert [part.percent for part in parts] == pytest.approx([200 / 3, 100 / 3])
+
+
+def test_parts_of_nothing(make_front: MakeFront) -> None:
+    """A part of 0 is left out, and a cost of 0 has no shares to divide by."""
+    costs = {"energy_pj": {"mac": 1.0, "envm": 0.0}, "latency_ns": {"gemm": 0.0}, "area_mm2": {}}
+    front = make_front([design(0) | {"breakdown": costs}])
+    (mac,) = parts_of(front.designs[0], "energy_pj", "energy_pj")
+    assert (mac.name, mac.percent) == ("mac", 100)
+    assert parts_of(front.designs[0], "latency_ns", "latency_mean_ns") == []
+    assert parts_of(front.designs[0], "area_mm2", "area_mm2") == []
+    assert breakdown_stack(front, "latency_ns", "latency_mean_ns").shares.tolist() == [[0]]
 
 
 def test_a_missing_layer_is_not_a_share_of_0(make_front: MakeFront) -> None:

@@ -77,8 +77,8 @@ def test_colour_menu_offers_what_varies_and_names_categories(front: Front) -> No
     assert len(colours) == 2
 
 
-def test_hover_card_has_everything_of_a_design(front: Front) -> None:
-    """A card has id, trial, every metric with unit and error, report accuracy, varying knobs."""
+def test_hover_card_has_the_main_figures_of_a_design(front: Front) -> None:
+    """A card has id, trial, main metrics with unit and error, report accuracy, varying knobs."""
     card = front_figures.hover_cards(front_data(front))[1]
     assert card.startswith("<b>Design #1</b> of trial 11")
     for line in (
@@ -90,7 +90,43 @@ def test_hover_card_has_everything_of_a_design(front: Front) -> None:
     ):
         assert line in card
     for metric in METRICS.values():
-        assert f"{metric.title} ({metric.unit})" in card
+        assert (f"{metric.title} ({metric.unit})" in card) == metric.is_headline
+
+
+def test_hover_card_has_what_the_study_asks_for(make_front: MakeFront) -> None:
+    """A metric that is an objective or bounded is on the card, whether a main one or not."""
+    throughput = {
+        "metric": "throughput_per_s",
+        "direction": "maximize",
+        "axis": "linear",
+        "ideal": 1000,
+        "reference": 1,
+    }
+    front = make_front(
+        three_designs(),
+        objectives=[throughput],
+        constraints=["energy_max_pj<= 1e8", "duty_cycle >= 0"],
+    )
+    card = front_figures.hover_cards(front_data(front))[0]
+    assert "Throughput (sentences/s): <b>333.3 ± 2.2</b>" in card
+    assert "Largest energy (µJ): <b>72.00</b>" in card
+    assert "Duty cycle (%): <b>0.3000 ± 0.0020</b>" in card
+    assert "Energy per hour" not in card
+
+
+def test_dominated_designs_have_room_on_the_worse_side(make_front: MakeFront) -> None:
+    """More is worse for energy, so its axis goes on to the right; for throughput to the left."""
+    slow = design(0, metrics={"throughput_per_s": (100.0, None)})
+    fast = design(1, metrics={"throughput_per_s": (200.0, None)})
+    behind = {"columns": ["throughput_per_s"], "rows": [[90.0]], "of": 1}
+    front = make_front([slow, fast], dominated=behind)
+    menu = front_figures.x_menu(front_data(front))
+    (throughput,) = (c for c in menu.choices if c.label == "Throughput (sentences/s)")
+    low, high = throughput.layout["xaxis.range"]
+    assert 100 - low > high - 200 > 0
+    assert throughput.traces["x"] == [[90], [100, 200]]
+    (area,) = (c for c in menu.choices if c.label == "Area (mm²)")
+    assert area.traces["x"][0] == []
 
 
 def test_survival_has_the_diagonal_and_a_group_for_each_checkpoint(front: Front) -> None:
@@ -153,6 +189,16 @@ def test_breakdown_is_stacked_with_its_unit(front: Front) -> None:
     ]
     assert figure.layout.barmode == "stack"
     assert figure.layout.yaxis.title.text == "Mean latency (ms)"
+
+
+def test_breakdown_tells_shares(front: Front) -> None:
+    """Pointing at a block tells its area and its share of the design's, whatever the axis shows."""
+    figure = figures.breakdown_figure(breakdown_stack(front, "area_mm2", "area_mm2"), "Area", "mm²")
+    sram, mac = figure.data
+    assert (sram.name, mac.name) == ("SRAM", "MAC")
+    np.testing.assert_allclose(sram.customdata, 3 * [[1.0, 200 / 3]])
+    np.testing.assert_allclose(mac.customdata, 3 * [[0.5, 100 / 3]])
+    assert "%{customdata[0]:.4~g} mm², %{customdata[1]:.1f} % of the total" in sram.hovertemplate
 
 
 def test_more_parts_than_colours_are_summed() -> None:

@@ -151,6 +151,41 @@ def test_table_has_every_design_with_errors(front: Front, tmp_path: Path) -> Non
     assert "<td>adaptivfloat&lt;10,3&gt;</td>" in rows[1][1]
 
 
+def test_table_has_main_metrics_then_knobs_then_the_others(front: Front, tmp_path: Path) -> None:
+    """What is asked for and the knobs need no scrolling; every other metric follows."""
+    heads = re.findall(r"<button type=\"button\">(.*?)</button>", own_page(front, tmp_path))
+    places = [
+        heads.index(title)
+        for title in (
+            "Accuracy, select split (%)",
+            "Accuracy, report split (%)",
+            "Energy per sentence (µJ)",
+            "99th percentile latency (ms)",
+            "MAC vector size",
+            "Median energy (µJ)",
+            "Duty cycle (%)",
+            "Trial",
+        )
+    ]
+    assert places == sorted(places)
+
+
+def test_the_knee_has_a_table_of_its_parts(front: Front, tmp_path: Path) -> None:
+    """Beside each breakdown stand the parts of the knee with amounts, percent and their total.
+
+    Design 1 is the knee: half of the accuracy and 0.4 of the decades of energy from the best.
+    """
+    page = own_page(front, tmp_path)
+    tables = re.findall(r'<table class="parts">(.*?)</table>', page)
+    texts = [re.sub(r"<[^>]+>", " ", table).split() for table in tables]
+    assert [text[:5] for text in texts] == 3 * [["Design", "#1,", "the", "knee", "Part"]]
+    assert [" ".join(text[5:]) for text in texts] == [
+        "µJ % MAC 30 75.0 SRAM 10 25.0 Total 40 100.0",
+        "ms % Compute 2 66.7 Stream 1 33.3 Total 3 100.0",
+        "mm² % SRAM 1 66.7 MAC 0.5 33.3 Total 1.5 100.0",
+    ]
+
+
 def test_hostile_texts_stay_text(make_front: MakeFront, tmp_path: Path) -> None:
     """Markup in titles, knobs, parts, counts or provenance is shown, never run."""
     bad = design(1, checkpoint=HOSTILE)

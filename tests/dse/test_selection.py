@@ -152,6 +152,22 @@ class TestErrors:
             select(front, f"min energy where {condition}")
         assert told in str(caught.value)
 
+    def test_a_metric_that_was_not_recorded(self) -> None:
+        """A front of an older version lacks newer metrics, and the way to have them is told."""
+        known = ("accuracy", "energy_pj", "area_mm2", "latency_mean_ns", "power_mw", "storage_bits")
+        front = make_front(ROWS)
+        old = [
+            d.model_copy(update={"metrics": {name: d.metrics[name] for name in known}})
+            for d in front.designs
+        ]
+        front = front.model_copy(update={"designs": old})
+        told = r"recorded without duty_cycle; 'dse resume' writes it anew"
+        with pytest.raises(SelectionError, match=told):
+            select(front, "min duty_cycle")
+        with pytest.raises(ConditionError, match="duty_cycle"):
+            select(front, "min energy where duty_cycle <= 1")
+        assert select(front, "min energy where power <= 1")[0].id == 3
+
     @pytest.mark.parametrize("selection", ["knee", "id=0", "min energy", "nonsense"])
     def test_empty_front(self, selection: str) -> None:
         """An empty front has nothing to select."""

@@ -213,7 +213,8 @@ def report(name: str) -> str:
             f"{table.energy_pj[0, index] / 1e6:.4g} uJ, {table.latency_ns[0, index] / 1e6:.4g} ms, "
             f"{table.voltage_v[0, index]:.3f} V" + (", missed" if table.missed[0, index] else "")
         )
-    update, power_on = (f(named.workload, columns, t) for f in (update_costs, power_on_costs))
+    update = update_costs(named.workload, columns, t)
+    power_on = power_on_costs(named.workload, columns, t)
     lines += [
         f"storage {table.storage_bits[0] / 8 / 1024**2:.4g} MiB, "
         f"standby {table.standby_power_mw[0]:.4g} mW, wake-up {table.wake_ns[0] / 1e3:.4g} us and "

@@ -191,10 +191,38 @@ class TestScores:
         np.testing.assert_allclose(found.values["latency_p99_ns"], expected, rtol=1e-12)
 
     def test_power(self, scores: Scores, by_sentence: BySentence) -> None:
-        """Two sentences a second: twice the energy of one in W, in mW, beside the standby power."""
+        """Two sentences a second, paid for up to the deadline, and standby power in between."""
+        covered_s = np.maximum(by_sentence.latency_ns, 0.3e6).mean(axis=0) * 1e-9
         expected = 2 * by_sentence.energy_pj.mean(axis=0) * 1e-12 * 1e3
-        expected += by_sentence.standby_mw[:, None]
+        expected += by_sentence.standby_mw[:, None] * (1 - 2 * covered_s)
         np.testing.assert_allclose(scores.values["power_mw"], expected, rtol=1e-12)
+        joules = scores.values["energy_per_hour_pj"] * 1e-12
+        np.testing.assert_allclose(joules, expected * 1e-3 * 3600, rtol=1e-12)
+
+    def test_power_where_idle_is_not_charged(self, scorer: Scorer, setting: Setting) -> None:
+        """Without idle leakage a chip is on standby from its answer on."""
+        scenario = replace(SCENARIO, idle=IdleAccounting.NONE)
+        found = score_one(replace(scorer, scenario=scenario), setting, EXITS[1], CHIPS[1])
+        values = {name: value[0, 0] for name, value in found.values.items()}
+        standby_mw = found.table.standby_power_mw[0] * (1 - values["duty_cycle"])
+        assert values["power_mw"] == pytest.approx(2e-9 * values["energy_pj"] + standby_mw)
+        assert values["busy_power_mw"] == pytest.approx(
+            values["energy_pj"] / values["latency_mean_ns"]
+        )
+        assert values["duty_cycle"] == pytest.approx(2e-9 * values["latency_mean_ns"])
+        assert values["throughput_per_s"] == pytest.approx(1e9 / values["latency_mean_ns"])
+
+    def test_largest_sentences(self, scores: Scores, by_sentence: BySentence) -> None:
+        """Maxima are those of sentences taken alone."""
+        energy, latency = by_sentence.energy_pj, by_sentence.latency_ns
+        idle_mw = scores.table.idle_power_mw[:, None]
+        busy_pj = energy - idle_mw * np.maximum(0.3e6 - latency, 0)
+        for name, values in (
+            ("energy_max_pj", energy),
+            ("latency_max_ns", latency),
+            ("peak_power_mw", busy_pj / latency),
+        ):
+            np.testing.assert_allclose(scores.values[name], values.max(axis=0), rtol=1e-12)
 
     def test_what_the_chip_has_does_not_depend_on_exits(self, scores: Scores) -> None:
         """Area and storage are the same for every setting of the exit knobs."""
@@ -255,7 +283,7 @@ def details(
     technology: Technology, setting: Setting, designs: list[DesignPoint]
 ) -> list[DesignDetail]:
     """Their details, chip by chip."""
-    return design_details(SCENARIO, technology, setting, designs)
+    return design_details(Scorer(scenario=SCENARIO, technology=technology), setting, designs)
 
 
 class TestDetails:
@@ -272,12 +300,16 @@ class TestDetails:
     ) -> None:
         """A standard error is numpy's std / sqrt(n) over the sentences themselves."""
         n = len(by_sentence.right)
+        covered_ns = np.maximum(by_sentence.latency_ns, 0.3e6)
+        drawn_pj = by_sentence.energy_pj - by_sentence.standby_mw[:, None] * covered_ns
         for name, values in (
             ("accuracy", by_sentence.right),
             ("energy_pj", by_sentence.energy_pj),
             ("latency_mean_ns", by_sentence.latency_ns),
             ("deadline_miss_rate", by_sentence.missed),
-            ("power_mw", 2e-9 * by_sentence.energy_pj),
+            ("duty_cycle", 2e-9 * by_sentence.latency_ns),
+            ("power_mw", 2e-9 * drawn_pj),
+            ("energy_per_hour_pj", 7200 * drawn_pj),
         ):
             expected = values.std(axis=0, ddof=1) / math.sqrt(n)
             found = [detail.metrics[name].se for detail in details]
@@ -286,9 +318,12 @@ class TestDetails:
             )
 
     def test_what_has_no_error(self, details: list[DesignDetail]) -> None:
-        """Area, storage and the percentile are shown without a standard error."""
-        for name in ("area_mm2", "storage_bits", "latency_p99_ns"):
-            assert {detail.metrics[name].se for detail in details} == {None}
+        """Area, storage, maxima and 99th percentiles of 60 sentences have no standard error."""
+        none = {"area_mm2", "storage_bits", "latency_p99_ns", "energy_p99_pj"}
+        none |= {"latency_max_ns", "energy_max_pj", "peak_power_mw"}
+        for name in METRICS:
+            without = {detail.metrics[name].se is None for detail in details}
+            assert without == {name in none}, name
 
     def test_breakdown_sums_to_the_total(self, details: list[DesignDetail]) -> None:
         """The parts of energy, latency and area sum to the design's own."""
