@@ -16,7 +16,7 @@ from hw_cost.groups import Groups
 from hw_cost.technology import Technology
 from hw_cost.units import NS_PER_MS, Bools, Floats, Ints
 from hw_cost.workload import Workload
-from search_space import Scenario
+from search_space import IdleAccounting, Scenario
 
 
 class CostTableError(ValueError):
@@ -37,6 +37,8 @@ class CostTable:
         chosen_column: (n_groups,) the choice that a group belongs to.
         area_mm2: (n_designs,).
         standby_power_mw: (n_designs,) drawn between sentences, as the scenario's power mode says.
+        idle_power_mw: (n_designs,) part of every energy from the answer to the deadline; 0 unless
+            the scenario charges it.
         wake_ns: (n_designs,) part of every latency: from the request to the first look-up.
         wake_pj: (n_designs,) part of every energy.
         storage_bits: (n_designs,) weights and embeddings, wherever they are.
@@ -52,6 +54,7 @@ class CostTable:
     chosen_column: Ints
     area_mm2: Floats
     standby_power_mw: Floats
+    idle_power_mw: Floats
     wake_ns: Floats
     wake_pj: Floats
     storage_bits: Floats
@@ -84,6 +87,7 @@ class CostTable:
         reasons: Sequence[str | None] | None = None,
         voltage_v: ArrayLike | None = None,
         standby_power_mw: ArrayLike = 0.0,
+        idle_power_mw: ArrayLike = 0.0,
         wake_ns: ArrayLike = 0.0,
         wake_pj: ArrayLike = 0.0,
         storage_bits: ArrayLike | None = None,
@@ -106,6 +110,7 @@ class CostTable:
             voltage_v: (n_designs, n_groups) supply of the layers after the first; by default the
                 highest of the design.
             standby_power_mw: (n_designs,) drawn between sentences.
+            idle_power_mw: (n_designs,) part of the energies from the answer to the deadline.
             wake_ns: (n_designs,) part of every latency.
             wake_pj: (n_designs,) part of every energy.
             storage_bits: (n_designs,); by default the bits of the workload's tensors.
@@ -153,6 +158,7 @@ class CostTable:
             chosen_column=np.arange(n_groups),
             area_mm2=costs("area_mm2", area_mm2, n_designs, one_for_all=False),
             standby_power_mw=costs("standby_power_mw", standby_power_mw, n_designs),
+            idle_power_mw=costs("idle_power_mw", idle_power_mw, n_designs),
             wake_ns=costs("wake_ns", wake_ns, n_designs),
             wake_pj=costs("wake_pj", wake_pj, n_designs),
             storage_bits=costs("storage_bits", stored, n_designs),
@@ -189,12 +195,14 @@ def cost_table(
     energy, latency = np.full(shape, np.nan), np.full(shape, np.nan)
     core = np.full(shape, np.nan) if with_core_energy else None
     voltage = np.full((len(columns), len(g.choice_token)), np.nan)
-    standby, wake_ns, wake_pj = (np.full(len(columns), np.nan) for _ in range(3))
+    standby, idle, wake_ns, wake_pj = (np.full(len(columns), np.nan) for _ in range(4))
+    charged = scenario.idle is IdleAccounting.LEAKAGE
     for block in e.blocks():
         rows, levels = block.rows, block.levels()
         asleep, waiting = e.sleep(rows)
         standby[rows], wake_ns[rows] = asleep.standby_mw, asleep.wake_ns
         wake_pj[rows] = asleep.wake_pj
+        idle[rows] = waiting.leakage_input_mw[:, 0] * charged
         chosen = np.zeros((len(rows), len(g.choice_token)), dtype=np.int16)
         pj, ns = np.empty((len(rows), len(groups))), np.empty((len(rows), len(groups)))
         designs = block.designs(levels, asleep, waiting, at_input=True)
@@ -214,6 +222,7 @@ def cost_table(
         chosen_column=g.choice,
         area_mm2=e.masked(sum(e.area_mm2().values(), np.zeros(len(columns)))),
         standby_power_mw=standby,
+        idle_power_mw=idle,
         wake_ns=wake_ns,
         wake_pj=wake_pj,
         storage_bits=e.masked(np.full(len(columns), workload.stored_bits().total)),

@@ -1,14 +1,14 @@
 """Scoring: exit histogram times cost table gives the metrics of designs.
 
 One `Setting` holds what follows from the model knobs: the trace and its workload. Scoring it for
-D accelerators and X settings of the exit knobs gives arrays (D, X); means are matrix products.
+D accelerators and X settings of the exit knobs gives arrays (D, X) of the metrics asked for; those
+that are statistics over the sentences come from `studies.statistics`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +17,29 @@ from evaluators.exits import ExitHistogram, accuracy_with_error, exit_histogram,
 from evaluators.traces import ExitTrace, Split
 from hw_cost import (
     AcceleratorColumns,
+    AnalyticModel,
+    CostModel,
     CostTable,
     EncoderShape,
     Groups,
     Technology,
     Workload,
-    breakdown,
-    cost_table,
 )
-from search_space import DesignPoint, ExitKnobs, HardwareKnobs, ModelKnobs, Scenario
+from hw_cost.cost_model import MakeModel
+from hw_cost.units import NS_PER_MS
+from search_space import (
+    DesignPoint,
+    ExitKnobs,
+    HardwareKnobs,
+    IdleAccounting,
+    ModelKnobs,
+    Scenario,
+)
 from studies.metrics import METRICS
 from studies.records import Breakdown, Figure
+from studies.statistics import SentenceStatistics, standard_errors
 
 FloatArray = NDArray[np.float64]
-
-_PERCENTILE: Final = 0.99
-_PJ_PER_HOUR_TO_MW: Final = 1e-9 / 3600.0  # pJ/h = 1e-12 J / 3600 s; 1e3 mW per W
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,8 @@ def setting_of(knobs: ModelKnobs, trace: ExitTrace, shape: EncoderShape) -> Sett
         activation_format=knobs.activation_format,
         embedding_storage=knobs.embedding_storage,
         encoder_storage=knobs.encoder_storage,
+        exit_storage=knobs.cell_of_exits,
+        table_storage=knobs.table_storage,
     )
     return Setting(knobs=knobs, trace=trace, workload=workload)
 
@@ -88,11 +97,19 @@ class Scorer:
         scenario: what designs are asked to do.
         technology: constants of the cost model.
         metrics: names of the metrics to work out.
+        make_model: the cost model under a technology.
+        cost_model: that of this technology.
     """
 
     scenario: Scenario
     technology: Technology
     metrics: Collection[str] = tuple(METRICS)
+    make_model: MakeModel = AnalyticModel
+    cost_model: CostModel = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the cost model."""
+        object.__setattr__(self, "cost_model", self.make_model(self.technology))
 
     def histogram(self, setting: Setting, exits: Sequence[ExitKnobs]) -> ExitHistogram:
         """Histogram of the ``select`` split for settings of the exit knobs."""
@@ -104,34 +121,35 @@ class Scorer:
         self, setting: Setting, histogram: ExitHistogram, columns: AcceleratorColumns
     ) -> Scores:
         """Metrics of every accelerator with every setting of the exit knobs."""
-        groups = _groups(histogram)
-        table = cost_table(setting.workload, columns, groups, self.scenario, self.technology)
-        shares = histogram.shares
-        shape = (len(columns), len(shares))
-        mean_energy = table.energy_pj @ shares.T
-        values: dict[str, FloatArray] = {}
-        for name in self.metrics:
-            if name == "accuracy":
-                values[name] = np.where(table.feasible[:, None], histogram.accuracy[None], np.nan)
-            elif name == "energy_pj":
-                values[name] = mean_energy
-            elif name == "latency_mean_ns":
-                values[name] = table.latency_ns @ shares.T
-            elif name == "latency_p99_ns":
-                values[name] = _percentile(table.latency_ns, shares)
-            elif name == "area_mm2":
-                values[name] = np.broadcast_to(table.area_mm2[:, None], shape)
-            elif name == "power_mw":
-                rate = self.scenario.sentences_per_hour * _PJ_PER_HOUR_TO_MW
-                values[name] = mean_energy * rate + table.standby_power_mw[:, None]
-            elif name == "storage_bits":
-                values[name] = np.broadcast_to(
-                    table.storage_bits[:, None].astype(np.float64), shape
-                )
-            else:
-                missed = table.missed.astype(np.float64) @ shares.T
-                values[name] = np.where(table.feasible[:, None], missed, np.nan)
-        return Scores(values=values, feasible=table.feasible, table=table)
+        table = self.cost_model.cost_table(
+            setting.workload, columns, _groups(histogram), self.scenario
+        )
+        statistics = self.statistics(table, histogram.shares)
+        found = statistics.values(self.metrics)
+        if "accuracy" in self.metrics:
+            found["accuracy"] = np.where(table.feasible[:, None], histogram.accuracy[None], np.nan)
+        for name, by_design in (("area_mm2", table.area_mm2), ("storage_bits", table.storage_bits)):
+            if name in self.metrics:
+                found[name] = by_design[:, None].repeat(len(histogram.shares), axis=1)
+        return Scores(
+            values={name: found[name] for name in self.metrics},
+            feasible=table.feasible,
+            table=table,
+        )
+
+    def statistics(self, table: CostTable, shares: FloatArray) -> SentenceStatistics:
+        """Statistics of a cost table over sentences with shares (n_settings, n_groups)."""
+        charged = self.scenario.idle is IdleAccounting.LEAKAGE
+        return SentenceStatistics(
+            energy_pj=table.energy_pj,
+            latency_ns=table.latency_ns,
+            missed=table.missed,
+            shares=shares,
+            standby_power_mw=table.standby_power_mw,
+            sentences_per_hour=self.scenario.sentences_per_hour,
+            charged_until_ns=self.scenario.deadline_ms * NS_PER_MS if charged else 0.0,
+            idle_power_mw=table.idle_power_mw,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,13 +172,12 @@ class DesignDetail:
 
 
 def design_details(
-    scenario: Scenario, technology: Technology, setting: Setting, designs: Sequence[DesignPoint]
+    scorer: Scorer, setting: Setting, designs: Sequence[DesignPoint]
 ) -> list[DesignDetail]:
-    """Details of feasible designs that share one setting.
+    """Details of feasible designs that share one setting, with the scorer's metrics.
 
-    Standard errors of means are s / sqrt(n) over sentences; the 99th percentile has none here.
+    Standard errors are those of `studies.statistics.standard_errors`, and of the accuracy.
     """
-    scorer = Scorer(scenario=scenario, technology=technology)
     by_exits: dict[ExitKnobs, list[int]] = {}
     for index, design in enumerate(designs):
         by_exits.setdefault(design.exits, []).append(index)
@@ -179,18 +196,21 @@ def _details(
     histogram = scorer.histogram(setting, [exits])
     scores = scorer.score(setting, histogram, columns)
     shares = histogram.shares[0]
+    statistics = scorer.statistics(scores.table, histogram.shares)
+    errors = standard_errors(statistics, histogram.n_sentences)
+    errors["accuracy"] = np.full(len(columns), histogram.accuracy_se[0])
     report = setting.trace.of(Split.REPORT)
     _, actual = exit_layers(report, [exits])
     accuracy, accuracy_se = accuracy_with_error(report, actual)
     by_layer = np.bincount(
         histogram.actual_layer, weights=shares, minlength=setting.trace.n_exits + 1
     )
-    parts = breakdown(
-        setting.workload, columns, _groups(histogram), shares, scorer.scenario, scorer.technology
+    parts = scorer.cost_model.breakdown(
+        setting.workload, columns, _groups(histogram), shares, scorer.scenario
     )
     return [
         DesignDetail(
-            metrics=_figures(scorer, scores, histogram, row),
+            metrics=_figures(scores, errors, row),
             report_accuracy=Figure(value=float(accuracy[0]), se=float(accuracy_se[0])),
             breakdown=Breakdown(
                 energy_pj={name: float(v[row]) for name, v in parts.energy_pj.items()},
@@ -204,21 +224,13 @@ def _details(
     ]
 
 
-def _figures(
-    scorer: Scorer, scores: Scores, histogram: ExitHistogram, row: int
-) -> dict[str, Figure]:
+def _figures(scores: Scores, errors: Mapping[str, FloatArray], row: int) -> dict[str, Figure]:
     """Every metric of one accelerator, with its standard error where it has one."""
-    table, shares, n = scores.table, histogram.shares[0], histogram.n_sentences
-    errors = {
-        "accuracy": float(histogram.accuracy_se[0]),
-        "energy_pj": _standard_error(table.energy_pj[row], shares, n),
-        "latency_mean_ns": _standard_error(table.latency_ns[row], shares, n),
-        "deadline_miss_rate": _standard_error(table.missed[row].astype(np.float64), shares, n),
-    }
-    rate = scorer.scenario.sentences_per_hour * _PJ_PER_HOUR_TO_MW
-    errors["power_mw"] = errors["energy_pj"] * rate
     return {
-        name: Figure(value=float(values[row, 0]), se=errors.get(name))
+        name: Figure(
+            value=float(values[row, 0]),
+            se=float(errors[name][row]) if name in errors else None,
+        )
         for name, values in scores.values.items()
     }
 
@@ -248,22 +260,3 @@ def _groups(histogram: ExitHistogram) -> Groups:
         predicted_layer=histogram.predicted_layer,
         actual_layer=histogram.actual_layer,
     )
-
-
-def _standard_error(values: FloatArray, shares: FloatArray, n: int) -> float:
-    """Standard error of the mean of per-group values over n sentences."""
-    mean = float(values @ shares)
-    variance = float(np.square(values - mean) @ shares) * n / max(n - 1, 1)
-    return float(np.sqrt(max(variance, 0.0) / n))
-
-
-def _percentile(latency_ns: FloatArray, shares: FloatArray) -> FloatArray:
-    """Least latency (D, X) within which at least 99 % of the sentences are answered."""
-    order = np.argsort(latency_ns, axis=1)
-    ordered = np.take_along_axis(latency_ns, order, axis=1)
-    result = np.empty((len(latency_ns), len(shares)))
-    for setting, share in enumerate(shares):
-        reached = np.cumsum(share[order], axis=1) >= _PERCENTILE - 1e-12
-        first = reached.argmax(axis=1)
-        result[:, setting] = np.take_along_axis(ordered, first[:, None], axis=1)[:, 0]
-    return result
