@@ -679,9 +679,9 @@ def _run(
                     m,
                     r,
                     _EXITS if g >= _POOLER else _ENCODER,
-                    work.gemms[0, k, g, 1],
-                    work.gemms[0, k, g, 2],
-                    work.gemms[0, k, g, 3],
+                    work.gemms[k, g, 0],
+                    work.gemms[k, g, 1],
+                    work.gemms[k, g, 2],
                     work.alive[k, g],
                     g,
                     plan,
@@ -708,7 +708,7 @@ def _run(
                     _look_up(c, m, tokens, fetch, by_gemm)
                 for g in range(6):
                     exits = g >= _POOLER
-                    if work.gemms[s, k, g, 3] == 0 or (exits and s > 0):
+                    if work.gemms[k, g, 2] == 0 or (exits and s > 0):
                         continue
                     store, reads, spills = _ENCODER, 1.0, 0.0
                     read_bits = written_bits = 0.0

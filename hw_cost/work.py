@@ -14,7 +14,7 @@ from numba import njit
 
 from hw_cost.technology import Technology
 from hw_cost.units import Floats, Ints
-from hw_cost.workload import Gemm, Workload, window_pairs
+from hw_cost.workload import Workload
 
 GEMMS: Final = ("qkv", "output", "ffn1", "ffn2", "pooler", "classifier", "attention")
 START_GEMMS: Final = ("projection", "look-up")
@@ -57,8 +57,9 @@ class Work(NamedTuple):
     Attributes:
         spans: (n_kinds, n_heads) of the kinds of layer, in falling order.
         tokens: (n_token_counts,).
-        gemms: (n_token_counts, n_steps, 6, 4) rows, depth, columns and count of the GEMMs with
-            weights, in the order of `GEMMS`; in the start the projection alone.
+        gemms: (n_steps, 6, 3) depth, columns and count of the GEMMs with weights, in the order of
+            `GEMMS`; in the start the projection alone, or none (count 0). Their rows are the
+            tokens, or the first token in exits.
         alive: (n_steps, 6) share of their depth that is not switched off.
         operations: (n_token_counts, 2, 5, 2) rows and width of the special functions of a layer
             (those of its exit last), and of the start.
@@ -118,16 +119,17 @@ def work_of(workload: Workload, tokens: Ints, vector_sizes: Ints, t: Technology)
     """What each step of a workload has to do for tokens (n_token_counts,), on those MAC units."""
     shape = workload.shape
     spans = np.array(workload.layer_kinds, dtype=np.int64)
-    gemms = np.zeros((len(tokens), len(spans) + 1, _WITH_WEIGHTS, 4), dtype=np.int64)
+    gemms = np.zeros((len(spans) + 1, _WITH_WEIGHTS, 3), dtype=np.int64)
     alive = np.ones((len(spans) + 1, _WITH_WEIGHTS))
-    for k, heads in enumerate(workload.layer_kinds):
-        with_weights = [g for g in workload.layer_gemms(heads, tokens) if g.has_weights]
-        for i, gemm in enumerate((*with_weights, *workload.exit_gemms(tokens))):
-            gemms[:, k, i] = _sizes(gemm)
-        alive[k, _OUTPUT_GEMM] = np.mean(spans[k] > 0)
-    projection = workload.projection_gemm(tokens)
+    a_token = np.ones(1, dtype=np.int64)
+    exits = workload.exit_gemms(a_token)
+    for k, heads_on in enumerate((spans > 0).sum(axis=1)):
+        for i, gemm in enumerate((*workload.weight_gemms(int(heads_on), a_token), *exits)):
+            gemms[k, i] = gemm.depth[0], gemm.columns[0], gemm.count
+        alive[k, _OUTPUT_GEMM] = heads_on / shape.heads
+    projection = workload.projection_gemm(a_token)
     if projection is not None:
-        gemms[:, -1, _PROJECTION] = _sizes(projection)
+        gemms[-1, _PROJECTION] = projection.depth[0], projection.columns[0], 1
     hidden, width, one = shape.hidden, shape.embedding_width, np.ones_like(tokens)
     add = (t.add_cycles_per_vector, t.add_cycles_per_row, t.add_energy_pj_per_element, 2, 1, 0)
     norm = (
@@ -163,15 +165,10 @@ def work_of(workload: Workload, tokens: Ints, vector_sizes: Ints, t: Technology)
             operations[:, step, i, 0], operations[:, step, i, 1] = rows, columns
             rates[step, i] = rate
     tables = _attention_tables(np.unique(vector_sizes), spans, tokens)
-    pairs = [sum(window_pairs(tokens, s) for s in heads if s) for heads in workload.layer_kinds]
-    inside = np.array([np.broadcast_to(p, tokens.shape) for p in pairs], dtype=np.int64)
-    return Work(spans, tokens, gemms, alive, operations, rates, *tables, inside)
-
-
-def _sizes(gemm: Gemm) -> Ints:
-    """(n_token_counts, 4) rows, depth, columns and count."""
-    count = np.full_like(gemm.rows, gemm.count)
-    return np.stack([gemm.rows, gemm.depth, gemm.columns, count], axis=1)
+    reach = np.minimum(spans[:, :, None] - 1, tokens - 1)  # of a head, on one side
+    one_side = reach * (reach + 1) // 2 + (tokens - 1 - reach) * reach
+    pairs = np.where(spans[:, :, None] > 0, tokens + 2 * one_side, 0).sum(axis=1)
+    return Work(spans, tokens, gemms, alive, operations, rates, *tables, pairs)
 
 
 @njit(cache=True, error_model="numpy")
@@ -212,16 +209,21 @@ def _attention_tables(sizes: Ints, kinds: Ints, tokens: Ints) -> tuple[Ints, Int
     shape = (len(sizes), kinds.shape[0], kinds.shape[1], len(tokens))
     where = np.zeros(65, dtype=np.int64)
     tiles, vectors = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    heads, longest = kinds.shape[1], tokens.max()
     for i in range(len(sizes)):
         where[sizes[i]] = i
+        seen = np.full(longest + 1, -1)  # heads by span: a span beyond the longest masks nothing
         for k in range(kinds.shape[0]):
-            for h in range(kinds.shape[1]):
-                span = kinds[k, h]
+            for h in range(heads):
+                span = min(kinds[k, h], longest)
                 if span == 0:
                     continue
-                if h > 0 and kinds[k, h - 1] == span:
-                    tiles[i, k, h], vectors[i, k, h] = tiles[i, k, h - 1], vectors[i, k, h - 1]
+                same = seen[span]
+                if same >= 0:
+                    tiles[i, k, h] = tiles[i, same // heads, same % heads]
+                    vectors[i, k, h] = vectors[i, same // heads, same % heads]
                     continue
+                seen[span] = k * heads + h
                 for s in range(len(tokens)):
                     tiles[i, k, h, s] = band_tiles(tokens[s], span, sizes[i])
                     vectors[i, k, h, s] = softmax_vectors(tokens[s], span, sizes[i])

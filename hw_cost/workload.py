@@ -232,31 +232,41 @@ class Workload:
         ]
         return tuple(kinds[self.shape.weight_set(k)] for k in range(1, self.shape.layers + 1))
 
-    def layer_gemms(self, spans: tuple[int, ...], tokens: Ints) -> tuple[Gemm, ...]:
-        """GEMMs of a layer with those head spans; tokens (n_token_counts,).
+    def weight_gemms(self, heads_on: int, tokens: Ints) -> tuple[Gemm, ...]:
+        """qkv, output, ffn1 and ffn2 of a layer with that many heads on; tokens (n_token_counts,).
 
-        Order: qkv, scores and context (one entry for each distinct span), output, ffn1, ffn2. The
-        output projection keeps the full depth: rows of heads that are off are zero operands.
+        The output projection keeps the full depth: rows of heads that are off are zero operands.
         """
         shape = self.shape
-        on = sum(span > 0 for span in spans)
-        hidden, ffn, head = (np.full_like(tokens, x) for x in (shape.hidden, shape.ffn, 1))
-        head = head * shape.head_width
         density = self.encoder_density
-
-        def weights(name: str, count: int, depth: Ints, columns: Ints, share: float) -> Gemm:
-            return Gemm(
+        width = heads_on * shape.head_width
+        return tuple(
+            Gemm(
                 name=name,
                 count=count,
                 rows=tokens,
-                depth=depth,
-                columns=columns,
+                depth=np.full_like(tokens, depth),
+                columns=np.full_like(tokens, columns),
                 macs=count * tokens * depth * columns,
                 density=share,
                 has_weights=True,
             )
+            for name, count, depth, columns, share in (
+                ("qkv", 3, shape.hidden, width, density),
+                ("output", 1, shape.hidden, shape.hidden, density * heads_on / shape.heads),
+                ("ffn1", 1, shape.hidden, shape.ffn, density),
+                ("ffn2", 1, shape.ffn, shape.hidden, density),
+            )
+        )
 
-        gemms = [weights("qkv", 3, hidden, on * head, density)]
+    def layer_gemms(self, spans: tuple[int, ...], tokens: Ints) -> tuple[Gemm, ...]:
+        """GEMMs of a layer with those head spans; tokens (n_token_counts,).
+
+        Order: qkv, scores and context (one entry for each distinct span), output, ffn1, ffn2.
+        """
+        qkv, *rest = self.weight_gemms(sum(span > 0 for span in spans), tokens)
+        head = np.full_like(tokens, self.shape.head_width)
+        gemms = [qkv]
         for span in dict.fromkeys(span for span in spans if span > 0):
             count = spans.count(span)
             macs = count * window_pairs(tokens, span) * head
@@ -265,12 +275,7 @@ class Workload:
                 Gemm(name="scores", rows=tokens, depth=head, columns=tokens, **shared),  # type: ignore[arg-type]
                 Gemm(name="context", rows=tokens, depth=tokens, columns=head, **shared),  # type: ignore[arg-type]
             ]
-        return (
-            *gemms,
-            weights("output", 1, hidden, hidden, density * on / shape.heads),
-            weights("ffn1", 1, hidden, ffn, density),
-            weights("ffn2", 1, ffn, hidden, density),
-        )
+        return (*gemms, *rest)
 
     def exit_gemms(self, tokens: Ints) -> tuple[Gemm, ...]:
         """Pooler and classifier of one exit, on the first token alone; tokens (n_token_counts,)."""
