@@ -56,7 +56,7 @@ EXIT_CODES: Final = {
     0: "done",
     1: "unexpected failure (a bug: --debug shows the traceback)",
     2: "wrong command line",
-    3: "wrong study file, knob, condition or selection",
+    3: "wrong study file, knob, condition, cost model or selection",
     4: "run folder or record missing, damaged or in use",
     5: "data, checkpoint or recorded traces missing or damaged",
     6: "too many designs could not be evaluated",

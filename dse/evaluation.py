@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from evaluators.traces import ExitTrace
-from hw_cost import EncoderShape, envm_violation, load_technology
+from hw_cost import AnalyticModel, EncoderShape, envm_violation, load_technology
 from search_space import (
     DramKind,
+    HardwareKnobs,
     KnobValue,
     ModelKnobs,
     design_point,
     model_knobs,
 )
+from studies.cost_models import model_maker
 from studies.enumeration import InnerSpace, inner_front, within
 from studies.fronts import hypervolume
 from studies.recorded import RecordedTraces
@@ -90,7 +92,11 @@ def make_source(spec: StudySpec, options: SourceOptions) -> TraceSource:
 
 
 class Evaluation:
-    """Evaluates tasks of one study: whole settings (nested) or single designs (joint)."""
+    """Evaluates tasks of one study: whole settings (nested) or single designs (joint).
+
+    Attributes:
+        scorer: of every metric, with the study's cost model.
+    """
 
     def __init__(self, spec: StudySpec, source: TraceSource) -> None:
         self._spec = spec
@@ -104,12 +110,14 @@ class Evaluation:
             logic=spec.scenario.logic_preset,
             node_nm=spec.scenario.node_nm,
         )
-        self._scorer = Scorer(
+        self.scorer = Scorer(
             scenario=spec.scenario.scenario(),
             technology=self.technology,
-            metrics=tuple(dict.fromkeys(objectives + constrained)),
+            make_model=model_maker(spec.cost_model),
         )
-        self._joint_scorer = Scorer(scenario=spec.scenario.scenario(), technology=self.technology)
+        self._asked_scorer = replace(
+            self.scorer, metrics=tuple(dict.fromkeys(objectives + constrained))
+        )
         self._inner: InnerSpace | None = None
 
     def setting(self, flat: Flat) -> Setting:
@@ -121,7 +129,7 @@ class Evaluation:
             if knobs.trace_key() not in self._traces:
                 self._traces[knobs.trace_key()] = self._source.trace(knobs)
             trace, shape = self._traces[knobs.trace_key()], self._source.shape(knobs.checkpoint)
-            padded, longest = self._scorer.scenario.padded_tokens, int(trace.tokens.max())
+            padded, longest = self.scorer.scenario.padded_tokens, int(trace.tokens.max())
             if padded is not None and not longest <= padded <= shape.positions:
                 raise StudyFileError(
                     f"scenario.sequences 'padded({padded})': expected {longest} (the longest "
@@ -137,7 +145,7 @@ class Evaluation:
             self._inner = InnerSpace.of(self._spec.search_space())
         spec = self._spec
         front = inner_front(
-            self._scorer,
+            self._asked_scorer,
             self.setting(flat),
             dict(flat),
             self._inner,
@@ -168,12 +176,7 @@ class Evaluation:
         started = time.perf_counter()
         design = design_point(flat)
         setting = self.setting(flat)
-        unsuited = envm_violation(
-            setting.workload,
-            design.hardware.envm_mib,
-            self.technology,
-            has_dram=design.hardware.dram is not DramKind.NONE,
-        )
+        unsuited = self._unsuited(setting, design.hardware)
         if unsuited is not None:
             return Outcome(
                 state="infeasible",
@@ -181,7 +184,7 @@ class Evaluation:
                 designs_scored=1,
                 seconds=time.perf_counter() - started,
             )
-        scores = score_one(self._joint_scorer, setting, design.exits, design.hardware)
+        scores = score_one(self.scorer, setting, design.exits, design.hardware)
         seconds = time.perf_counter() - started
         if not scores.feasible[0]:
             reason = scores.table.reason(0) or "infeasible"
@@ -201,6 +204,17 @@ class Evaluation:
             exits=[] if broken else [0],
             designs_scored=1,
             seconds=seconds,
+        )
+
+    def _unsuited(self, setting: Setting, hardware: HardwareKnobs) -> str | None:
+        """Why an eNVM does not suit a setting, where our own cost model would say so at length."""
+        if not isinstance(self.scorer.cost_model, AnalyticModel):
+            return None
+        return envm_violation(
+            setting.workload,
+            hardware.envm_mib,
+            self.technology,
+            has_dram=hardware.dram is not DramKind.NONE,
         )
 
     def evaluate(self, kind: Literal["setting", "design"], flat: Flat) -> Outcome:

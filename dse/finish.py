@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import platform
 import random
@@ -65,8 +66,7 @@ def front_of(
     for ranks in by_setting.values():
         flats = [points[order[rank]][1] for rank in ranks]
         details = design_details(
-            spec.scenario.scenario(),
-            evaluation.technology,
+            evaluation.scorer,
             evaluation.setting(flats[0]),
             [design_point(flat) for flat in flats],
         )
@@ -158,9 +158,14 @@ def _dominated(search: Search, inner: InnerSpace | None, spec: StudySpec) -> Dom
 
 def provenance_of(spec: StudySpec, recorded: dict[str, Any]) -> dict[str, Any]:
     """Where figures come from: versions, commit, machine, seed, hashes of data and checkpoints."""
+    script = spec.cost_model.script
+    model = {"cost_model": spec.cost_model.name}
+    if script is not None:
+        model["cost_model_sha256"] = hashlib.sha256(script.read_bytes()).hexdigest()
     return {
         "seed": spec.search.seed,
         "sampler": spec.search.sampler.name,
+        **model,
         "versions": {name: _version(name) for name in _PACKAGES},
         "commit": _commit(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",

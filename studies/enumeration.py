@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.exits import ExitHistogram
-from hw_cost import AcceleratorColumns, Groups, cost_table
+from hw_cost import AcceleratorColumns, Groups
 from search_space import (
     EXIT_KNOBS,
     HARDWARE_KNOBS,
@@ -135,7 +135,7 @@ def inner_front(
     for start in range(0, len(feasible_rows), block):
         rows = feasible_rows[start : start + block]
         scores = scorer.score(setting, histogram, columns.take(rows))
-        kept = within(scores.values, constraints)
+        kept = within(scores.values, constraints) & scores.feasible[:, None]
         allowed = inner.allowed(model, rows.tolist())
         scored += kept.size if allowed is None else int(allowed.sum())
         if allowed is not None:
@@ -172,7 +172,7 @@ def _feasible(
         predicted_layer=np.array([setting.trace.n_exits]),
         actual_layer=np.array([setting.trace.n_exits]),
     )
-    table = cost_table(setting.workload, columns, longest, scorer.scenario, scorer.technology)
+    table = scorer.cost_model.cost_table(setting.workload, columns, longest, scorer.scenario)
     unfit = np.flatnonzero(~table.feasible)
     told = unfit[:: max(1, len(unfit) // REASONS_TOLD)]
     tally = Counter(_without_digits(table.reason(int(index)) or "") for index in told)

@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     Strict,
     ValidationError,
     field_validator,
@@ -114,6 +115,34 @@ class EvaluatorTable(_Table):
         default_factory=dict,
         description="Folders of checkpoints that are not shipped, by the name used in the space.",
     )
+
+
+class CostModelTable(_Table):
+    """What works out energy, latency and area."""
+
+    name: str = Field(
+        default="edge-dse",
+        min_length=1,
+        description="'edge-dse', 'file.py:Class' beside the study file, 'module:Class', or the "
+        "name of an entry point in the group edge_dse.cost_models.",
+    )
+    options: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Keyword arguments of the class."
+    )
+
+    @property
+    def script(self) -> Path | None:
+        """The script that the class is in; None if it is in none."""
+        place = self.name.rpartition(":")[0]
+        return Path(place) if place.endswith(".py") else None
+
+    def beside(self, folder: Path) -> CostModelTable:
+        """The same with the path of a script, if it is in one, taken from that folder."""
+        if self.script is None:
+            return self
+        class_name = self.name.rpartition(":")[2]
+        path = folder.absolute() / self.script
+        return CostModelTable(name=f"{path}:{class_name}", options=self.options)
 
 
 class Objective(_Table):
@@ -243,6 +272,7 @@ class StudySpec(_Table):
     title: str = Field(min_length=1, max_length=200)
     scenario: ScenarioTable
     evaluator: EvaluatorTable = EvaluatorTable()
+    cost_model: CostModelTable = CostModelTable()
     objectives: Annotated[list[Objective], Field(min_length=2, max_length=5)]
     constraints: list[Annotated[Constraint, BeforeValidator(Constraint.parse)]] = []
     search: SearchTable = SearchTable()
@@ -341,7 +371,7 @@ def spec_of(document: Mapping[str, Any], origin: str) -> StudySpec:
 
 
 def read_spec(path: Path) -> StudySpec:
-    """The spec in a TOML file (or in the ``spec.json`` of a run folder).
+    """The spec in a TOML file (or in the ``spec.json`` of a run folder), its paths absolute.
 
     Raises:
         StudyFileError: the file is missing, not TOML, or not a study.
@@ -355,7 +385,8 @@ def read_spec(path: Path) -> StudySpec:
     except ValueError as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise StudyFileError(f"{path}: not valid {kind} ({error}).") from error
-    return spec_of(document, str(path))
+    spec = spec_of(document, str(path))
+    return spec.model_copy(update={"cost_model": spec.cost_model.beside(path.parent)})
 
 
 def json_schema() -> dict[str, Any]:
@@ -371,6 +402,7 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "": StudySpec,
     "scenario": ScenarioTable,
     "evaluator": EvaluatorTable,
+    "cost_model": CostModelTable,
     "objectives": Objective,
     "search": SearchTable,
     "sampler": SamplerTable,
