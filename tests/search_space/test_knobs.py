@@ -68,8 +68,9 @@ def test_cells(cell: CellKind, is_envm: bool, bits_per_cell: int) -> None:
 @pytest.mark.parametrize("name", ["embedding_storage", "encoder_storage", "exit_storage"])
 def test_cells_whose_faults_change_weights_are_refused(name: str) -> None:
     """MLC3 is no knob value until accuracy under its faults has been measured."""
+    changes: dict[str, Any] = {name: CellKind.RERAM_MLC3}
     with pytest.raises(ValueError, match=f"{name} 'reram-mlc3': 3.8e-3 of its cells are misread"):
-        replace(MODEL, **{name: CellKind.RERAM_MLC3})
+        replace(MODEL, **changes)
 
 
 def test_exits_are_stored_with_the_encoder_unless_told_otherwise() -> None:
