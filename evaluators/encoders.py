@@ -193,6 +193,8 @@ def unpack_tensors(path: Path) -> dict[str, Tensor]:
         with safe_open(path, framework="pt") as handle:
             metadata = handle.metadata() or {}
             number_format = parse_number_format(metadata["format"])
+            if number_format.kind not in (FormatKind.ADAPTIVFLOAT, FormatKind.IEEE):
+                raise ValueError(f"no weights are packed as {number_format}")
             exponents: dict[str, int] = json.loads(metadata["exponents"])
             return {
                 name: decode(handle.get_tensor(name), number_format, exponents[name])

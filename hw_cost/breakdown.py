@@ -147,7 +147,7 @@ def _means(
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Mean energies and latencies by part of a block's designs."""
     e, levels = block.whole, block.levels()
-    asleep, waiting = e.sleep(block.rows)
+    asleep, waiting = block.sleep()
     designs = block.designs(levels, asleep, waiting, at_input=True)
     chosen = np.zeros((len(block.rows), len(g.choice_token)), dtype=np.int16)
     pj, ns = (np.empty((len(block.rows), len(weights))) for _ in range(2))
@@ -173,7 +173,7 @@ def _means(
     time_ns = runs * (fetch_ns + special_ns)
     busy_ns = time_ns.sum(axis=(2, 3)) + changes * levels.switch_ns
     energy = _switching(steps.energy_pj[local], runs, levels)
-    structure = e.structure[block.rows]
+    structure = block.structure
     start_ns = time_ns[..., -1].sum(axis=(1, 2))
     stores_ns = time_ns.sum(axis=(1, 2, 3))
     envm_mw = e.stores.envm_mw[structure]

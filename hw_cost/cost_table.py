@@ -199,7 +199,7 @@ def cost_table(
     charged = scenario.idle is IdleAccounting.LEAKAGE
     for block in e.blocks():
         rows, levels = block.rows, block.levels()
-        asleep, waiting = e.sleep(rows)
+        asleep, waiting = block.sleep()
         standby[rows], wake_ns[rows] = asleep.standby_mw, asleep.wake_ns
         wake_pj[rows] = asleep.wake_pj
         idle[rows] = waiting.leakage_input_mw[:, 0] * charged

@@ -24,7 +24,7 @@ from hw_cost.work import model_of, rates_of, work_of
 from hw_cost.workload import Workload
 from search_space import IdleAccounting, Scenario
 
-_BLOCK_STEPS: Final = 16_384
+_BLOCK_STEPS: Final = 32_768
 """Structures times token counts that are worked out at once: some megabytes."""
 
 
@@ -87,7 +87,15 @@ class Evaluation:
             fits = steps.fits[local]
             self.feasible[designs[~fits]] = False
             if fits.any():
-                yield Block(self, designs[fits], local[fits], steps)
+                rows_fit = designs[fits]
+                yield Block(
+                    self,
+                    rows_fit,
+                    local[fits],
+                    steps,
+                    self.columns.take(rows_fit),
+                    self.structure[rows_fit],
+                )
 
     def area_mm2(self) -> dict[str, Floats]:
         """Area by block, (n_designs,)."""
@@ -98,23 +106,6 @@ class Evaluation:
             self.plan.full_cycle_pj[self.structure], supply, self.technology
         )
         return blocks
-
-    def sleep(self, rows: Ints) -> tuple[Sleep, SupplyLevels]:
-        """Sleep of those designs, and the supply that they wait at."""
-        columns, structure = self.columns.take(rows), self.structure[rows]
-        waiting = waiting_supply(columns, self.plan, structure, self.technology)
-        mode = self.scenario.power_mode
-        asleep = sleep(
-            self.workload,
-            columns,
-            self.plan,
-            self.stores,
-            structure,
-            waiting,
-            mode,
-            self.technology,
-        )
-        return asleep, waiting
 
     def masked(self, values: Floats) -> Floats:
         """(n_designs,) values with NaN for infeasible designs."""
@@ -188,28 +179,45 @@ class Block:
         rows: (n,) their places among all designs.
         local: (n,) their places in the steps.
         steps: of the structures.
+        columns: the designs.
+        structure: (n,) their places among all structures.
     """
 
     whole: Evaluation
     rows: Ints
     local: Ints
     steps: Steps
+    columns: AcceleratorColumns
+    structure: Ints
 
     def levels(self) -> SupplyLevels:
         """Their supplies."""
         e = self.whole
-        return supply_levels(
-            e.columns.take(self.rows), e.plan, e.structure[self.rows], e.technology
+        return supply_levels(self.columns, e.plan, self.structure, e.technology)
+
+    def sleep(self) -> tuple[Sleep, SupplyLevels]:
+        """Their sleep, and the supply that they wait at."""
+        e = self.whole
+        waiting = waiting_supply(self.columns, e.plan, self.structure, e.technology)
+        asleep = sleep(
+            e.workload,
+            self.columns,
+            e.plan,
+            e.stores,
+            self.structure,
+            waiting,
+            e.scenario.power_mode,
+            e.technology,
         )
+        return asleep, waiting
 
     def designs(
         self, levels: SupplyLevels, asleep: Sleep, waiting: SupplyLevels, *, at_input: bool
     ) -> Designs:
         """What the compiled costs read: energies at the LDO's input, or behind it."""
         e = self.whole
-        structure = e.structure[self.rows]
+        structure, columns = self.structure, self.columns
         envm_mw, dram_mw = e.stores.envm_mw[structure], e.stores.dram.active_mw[structure]
-        columns = e.columns.take(self.rows)
         charged = e.scenario.idle is IdleAccounting.LEAKAGE
         leakage_mw = levels.leakage_input_mw if at_input else levels.leakage_core_mw
         idle_mw = waiting.leakage_input_mw if at_input else waiting.leakage_core_mw

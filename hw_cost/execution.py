@@ -135,17 +135,17 @@ def _add_macs(
     has_weights: bool,
     results: float,
     elements: float,
-    g: int,
+    row: int,
     out: Floats,
 ) -> None:
     """Energy of GEMM cycles: MACs, control, operands, results and their conversion."""
     lanes = total_cycles * c.n**2
-    out[g, _MAC] += c.mac_pj * (working + r.gated * (lanes - working))
-    out[g, _CONTROL] += total_cycles * c.cycle_pj
+    out[row, _MAC] += c.mac_pj * (working + r.gated * (lanes - working))
+    out[row, _CONTROL] += total_cycles * c.cycle_pj
     second = c.read_weights_pj if has_weights else c.read_activations_pj
-    out[g, _SRAM] += total_cycles * (c.read_activations_pj + second)
-    out[g, _SRAM] += results * c.write_activations_pj
-    out[g, _SPECIAL] += elements * r.conversion_pj
+    out[row, _SRAM] += total_cycles * (c.read_activations_pj + second)
+    out[row, _SRAM] += results * c.write_activations_pj
+    out[row, _SPECIAL] += elements * r.conversion_pj
 
 
 @njit(cache=True, error_model="numpy")
@@ -262,6 +262,7 @@ def _add_weight_gemm(
     read_bits: float,
     written_bits: float,
     fetch: Floats,
+    row: int,
     out: Floats,
 ) -> None:
     """A GEMM with stored weights: its energy into ``out``, its cycles and loads into ``fetch``.
@@ -272,7 +273,7 @@ def _add_weight_gemm(
         rows: of the result.
         row_blocks: blocks of n rows.
         row_blocks_of_unit: of the unit with most of them.
-        g: row of the GEMM in plan, ``fetch`` and ``out``.
+        g: row of the GEMM in the plan and ``fetch``.
         plan: (n_gemms, 13).
         store: tensor class of the weights.
         reads: times that the weights are read.
@@ -280,24 +281,48 @@ def _add_weight_gemm(
         read_bits: activations read from the DRAM.
         written_bits: activations written to it.
         fetch: (n_gemms, 3) receives cycles, load cycles, load ns.
-        out: (n_gemms, 7) receives energy by part.
+        row: of ``out``.
+        out: (8, 7) receives energy by part.
     """
     busiest, total, copies, _ = gemm_cycles(row_blocks, row_blocks_of_unit, c.units, g, plan)
     working = min(rows * plan[g, _WORKING], total * c.n**2)
     results = rows * plan[g, _VECTORS]
-    _add_macs(c, r, total, working, True, results, rows * plan[g, _ELEMENTS], g, out)
-    out[g, _WEIGHT_SRAM if c.in_sram[store] else _ENVM] += reads * plan[g, _NEAR_PJ]
-    out[g, _DRAM] += reads * plan[g, _FAR_PJ]
-    out[g, _SRAM] += reads * copies * plan[g, _WRITE_PJ] + spills * results * c.spill_pj
+    _add_macs(c, r, total, working, True, results, rows * plan[g, _ELEMENTS], row, out)
+    out[row, _WEIGHT_SRAM if c.in_sram[store] else _ENVM] += reads * plan[g, _NEAR_PJ]
+    out[row, _DRAM] += reads * plan[g, _FAR_PJ]
+    out[row, _SRAM] += reads * copies * plan[g, _WRITE_PJ] + spills * results * c.spill_pj
     fetch[g, 0], fetch[g, 1] = busiest, reads * plan[g, _LOAD_CYCLES]
     fetch[g, 2] = reads * plan[g, _LOAD_NS]
     if read_bits + written_bits > 0:
         fetch[g, 2] += (read_bits + written_bits) * c.dram_ns_per_bit + c.dram_latency_ns
-        out[g, _DRAM] += read_bits * c.dram_read_pj + written_bits * c.dram_write_pj
+        out[row, _DRAM] += read_bits * c.dram_read_pj + written_bits * c.dram_write_pj
 
 
 @njit(cache=True, error_model="numpy")
-def _add_operations(c: Chip, work: Work, s: int, step: int, out: Floats) -> float:
+def _price_operations(c: Chip, work: Work, step: int, price: Floats) -> None:
+    """What one row of each special function costs.
+
+    Args:
+        c: the chip.
+        work: what to do.
+        step: 0 for a layer, 1 for the start.
+        price: (5, 4) receives cycles, and energy of special functions, control and SRAM.
+    """
+    for i in range(5):
+        width = work.operations[0, step, i, 1]
+        vectors = np.ceil(width / c.n)
+        price[i, 0] = work.rates[step, i, 0] * vectors + work.rates[step, i, 1]
+        price[i, 1] = width * work.rates[step, i, 2]
+        price[i, 2] = price[i, 0] * c.idle_cycle_pj
+        moved = work.rates[step, i, 3] * c.read_activations_pj
+        moved += work.rates[step, i, 4] * c.write_activations_pj
+        price[i, 3] = vectors * (moved + work.rates[step, i, 5] * c.table_pj)
+
+
+@njit(cache=True, error_model="numpy")
+def _add_operations(
+    c: Chip, work: Work, s: int, step: int, price: Floats, row: int, out: Floats
+) -> float:
     """Cycles of the busiest unit in special functions; their energy goes into ``out``.
 
     Args:
@@ -305,20 +330,20 @@ def _add_operations(c: Chip, work: Work, s: int, step: int, out: Floats) -> floa
         work: what to do.
         s: token count, as an index.
         step: 0 for a layer, 1 for the start.
-        out: (8, 7) receives energy by part in its last row.
+        price: (5, 4) of one row.
+        row: of ``out``.
+        out: (8, 7) receives energy by part.
     """
-    cycles = 0.0
-    for i in range(5):
-        rows, width = work.operations[s, step, i, 0], work.operations[s, step, i, 1]
-        vectors = np.ceil(width / c.n)
-        row_cycles = work.rates[step, i, 0] * vectors + work.rates[step, i, 1]
-        moved = work.rates[step, i, 3] * c.read_activations_pj
-        moved += work.rates[step, i, 4] * c.write_activations_pj
-        moved += work.rates[step, i, 5] * c.table_pj
-        out[_REST, _SPECIAL] += rows * width * work.rates[step, i, 2]
-        out[_REST, _CONTROL] += rows * row_cycles * c.idle_cycle_pj
-        out[_REST, _SRAM] += rows * vectors * moved
-        cycles += np.ceil(rows / c.units) * row_cycles
+    cycles = special = control = sram = 0.0
+    for i in range(2 if step else 5):
+        rows = work.operations[s, step, i, 0]
+        special += rows * price[i, 1]
+        control += rows * price[i, 2]
+        sram += rows * price[i, 3]
+        cycles += np.ceil(rows / c.units) * price[i, 0]
+    out[row, _SPECIAL] += special
+    out[row, _CONTROL] += control
+    out[row, _SRAM] += sram
     return cycles
 
 
@@ -459,8 +484,10 @@ def _attention(
     work: Work,
     k: int,
     s: int,
+    row_blocks: float,
     through: bool,
     fetch: Floats,
+    row: int,
     out: Floats,
 ) -> float:
     """Scores, softmax and context of a layer; cycles of its softmax.
@@ -476,43 +503,48 @@ def _attention(
         work: what to do.
         k: kind of layer.
         s: token count, as an index.
+        row_blocks: blocks of n tokens.
         through: whether Q, K, V and the context pass through the DRAM.
         fetch: (7, 3) receives cycles, load cycles, load ns.
+        row: of ``out``.
         out: (8, 7) receives energy by part.
     """
     tokens, size, pairs = work.tokens[s], work.where[c.n], work.pairs[k, s]
-    on = all_tiles = all_vectors = busiest_tiles = busiest_vectors = 0
+    on = turn = all_tiles = all_vectors = 0
+    busiest_heads = busiest_tiles = busiest_vectors = 0
     for h in range(work.spans.shape[1]):
         if work.spans[k, h] == 0:
             break
         tiles, vectors = work.tiles[size, k, h, s], work.vectors[size, k, h, s]
         all_tiles += tiles
         all_vectors += vectors
-        if on % c.units == 0:  # the first unit has the widest head of every round
+        if turn == 0:  # the first unit has the widest head of every round
             busiest_tiles += tiles
             busiest_vectors += vectors
+            busiest_heads += 1
+            turn = c.units
+        turn -= 1
         on += 1
-    busiest_heads = _ceil(on, c.units)
-    head_blocks = _ceil(m.head_width, c.n)
+    head_blocks = np.ceil(m.head_width / c.n)
     tile_cycles = c.n * (2 * head_blocks + r.fill)
-    fill = c.n * head_blocks * _ceil(tokens, c.n) * r.fill
+    fill = c.n * head_blocks * row_blocks * r.fill
     total = all_tiles * tile_cycles + on * fill
     lanes = total * c.n**2
     working = 2.0 * pairs * m.head_width if c.gating > _VECTOR_GATED else lanes
     results = all_tiles * c.n + on * tokens * head_blocks
     elements = pairs + on * tokens * m.head_width
-    _add_macs(c, r, total, working, False, results, elements, _ATTENTION, out)
+    _add_macs(c, r, total, working, False, results, elements, row, out)
     fetch[_ATTENTION, 0] = busiest_tiles * tile_cycles + busiest_heads * fill
     fetch[_ATTENTION, 1] = fetch[_ATTENTION, 2] = 0.0
     if through:
         heads_bits = float(on * m.head_width * tokens * m.activation_bits)
         fetch[_ATTENTION, 2] = 4 * heads_bits * c.dram_ns_per_bit + c.dram_latency_ns
-        out[_ATTENTION, _DRAM] += heads_bits * (3 * c.dram_read_pj + c.dram_write_pj)
-    out[_ATTENTION, _SPECIAL] += pairs * r.softmax_pj
+        out[row, _DRAM] += heads_bits * (3 * c.dram_read_pj + c.dram_write_pj)
+    out[row, _SPECIAL] += pairs * r.softmax_pj
     softmax_total = all_vectors * r.softmax_vector + on * tokens * r.softmax_row
-    out[_ATTENTION, _CONTROL] += softmax_total * c.idle_cycle_pj
+    out[row, _CONTROL] += softmax_total * c.idle_cycle_pj
     moved = 3 * c.read_activations_pj + c.write_activations_pj
-    out[_ATTENTION, _SRAM] += all_vectors * moved
+    out[row, _SRAM] += all_vectors * moved
     cycles: float = busiest_vectors * r.softmax_vector + busiest_heads * tokens * r.softmax_row
     return cycles
 
@@ -594,16 +626,16 @@ def _passing_bits(m: Model, gemm: int, tokens: int, on: int) -> tuple[float, flo
 
 
 @njit(cache=True, error_model="numpy")
-def _look_up(c: Chip, m: Model, tokens: int, fetch: Floats, out: Floats) -> None:
+def _look_up(c: Chip, m: Model, tokens: int, fetch: Floats, row: int, out: Floats) -> None:
     """Reading token and position embeddings of each token, and one token type."""
     rows = 2 * tokens + 1
     row_bits = m.embedding_width * m.embedding_bits
     words = rows * np.ceil(row_bits / c.word_bits[_EMBEDDINGS])
     cycles, ns, near_pj, far_pj = _load(c, _EMBEDDINGS, rows * row_bits, words, float(rows))
     fetch[_LOOK_UP, 1], fetch[_LOOK_UP, 2] = cycles, ns
-    out[_LOOK_UP, _WEIGHT_SRAM if c.in_sram[_EMBEDDINGS] else _ENVM] += near_pj
-    out[_LOOK_UP, _DRAM] += far_pj
-    out[_LOOK_UP, _SRAM] += rows * _ceil(m.embedding_width, c.n) * c.write_activations_pj
+    out[row, _WEIGHT_SRAM if c.in_sram[_EMBEDDINGS] else _ENVM] += near_pj
+    out[row, _DRAM] += far_pj
+    out[row, _SRAM] += rows * np.ceil(m.embedding_width / c.n) * c.write_activations_pj
 
 
 @njit(cache=True, error_model="numpy")
@@ -661,11 +693,13 @@ def _run(
     """Fills the arrays of `Steps` for every chip, token count and step.
 
     No views of arrays are made inside the loops: counting references to them would cost more than
-    the arithmetic.
+    the arithmetic. Energies are kept apart by GEMM only where they are asked for: else those of
+    exits are in row 1, because they are the same for all token counts, and all others in row 0.
     """
+    detailed = len(gemm_pj) > 0
     last, heads = work.spans.shape
     by_gemm, fetch = np.zeros((8, 7)), np.zeros((7, 3))
-    chosen, plan = np.zeros((3, 7)), np.zeros((6, 13))
+    chosen, plan, price = np.zeros((3, 7)), np.zeros((6, 13)), np.zeros((5, 4))
     for d in range(len(chips.n)):
         c = _chip(chips, d)
         for k in range(last + 1):
@@ -686,16 +720,18 @@ def _run(
                     g,
                     plan,
                 )
+            _price_operations(c, work, 0 if k < last else 1, price)
             fetch[:, :] = 0.0
             for s in range(len(work.tokens)):
                 tokens = work.tokens[s]
                 row_blocks = np.ceil(tokens / c.n)
                 row_blocks_of_unit = np.ceil(row_blocks / c.units)
-                for g in range(8):
+                for row in range(8 if detailed else 2):
                     # An exit costs the same whatever the tokens: it is worked out for the first.
-                    if s == 0 or g < _POOLER or g >= _ATTENTION:
+                    exits = _POOLER <= row < _ATTENTION if detailed else row == 1
+                    if s == 0 or not exits:
                         for part in range(7):
-                            by_gemm[g, part] = 0.0
+                            by_gemm[row, part] = 0.0
                 cycles, through = 0.0, False
                 if k < last:
                     fit, through, least = _map_layer(
@@ -703,9 +739,12 @@ def _run(
                     )
                     fits[d] = fits[d] and fit
                     least_bits[d] = max(least_bits[d], least)
-                    cycles += _attention(c, m, r, work, k, s, through, fetch, by_gemm)
+                    row = _ATTENTION if detailed else 0
+                    cycles += _attention(
+                        c, m, r, work, k, s, row_blocks, through, fetch, row, by_gemm
+                    )
                 else:
-                    _look_up(c, m, tokens, fetch, by_gemm)
+                    _look_up(c, m, tokens, fetch, _LOOK_UP if detailed else 0, by_gemm)
                 for g in range(6):
                     exits = g >= _POOLER
                     if work.gemms[k, g, 2] == 0 or (exits and s > 0):
@@ -735,19 +774,21 @@ def _run(
                         read_bits,
                         written_bits,
                         fetch,
+                        g if detailed else int(exits),
                         by_gemm,
                     )
-                cycles += _add_operations(c, work, s, 0 if k < last else 1, by_gemm)
+                row = _REST if detailed else 0
+                cycles += _add_operations(c, work, s, 0 if k < last else 1, price, row, by_gemm)
                 special_cycles[d, s, k] = cycles * (1 - r.overlap)
                 for part in range(7):
                     total = 0.0
-                    for g in range(8):
-                        total += by_gemm[g, part]
+                    for row in range(8 if detailed else 2):
+                        total += by_gemm[row, part]
                     energy_pj[d, s, k, part] = total
                 for g in range(7):
                     for i in range(3):
                         fetches[d, s, k, g, i] = fetch[g, i]
-                if len(gemm_pj) > 0:
+                if detailed:
                     gemm_pj[d, s, k] = by_gemm[:7]
                     chosen[:, 4] = through
                     mapping[d, s, k] = chosen[:, :5]
@@ -809,6 +850,7 @@ def run_alone(
                     0.0,
                     0.0,
                     fetch,
+                    0,
                     out,
                 )
             else:

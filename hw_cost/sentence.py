@@ -3,7 +3,7 @@
 Start and layer 1 run at the highest supply. After it the exit layer is predicted, and the remaining
 layers must fit in what is left to the deadline. The functions below are compiled by numba and work
 on one design at a time; numba's cache looks at the date of one file only, so they call nothing
-compiled elsewhere.
+compiled elsewhere. Helpers are inlined: handing all arrays to a function costs more than its work.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Sentences(NamedTuple):
     deadline_ns: float
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _step_at_levels(
     energy_pj: Floats,
     special_cycles: Floats,
@@ -135,7 +135,7 @@ def _step_at_levels(
         pj[s, k, level] = switching + ns[s, k, level] * (x.static_mw[d, level] + store_mw)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _rest(table: Floats, s: int, level: int, layer_counts: Ints, layer: int) -> float:
     """Sum over layers 2 ... ``layer`` at a level, from (n_token_counts, n_steps, n_levels)."""
     total = 0.0
@@ -144,7 +144,7 @@ def _rest(table: Floats, s: int, level: int, layer_counts: Ints, layer: int) -> 
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _least_energy(
     x: Designs,
     d: int,
