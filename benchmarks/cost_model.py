@@ -3,12 +3,13 @@
 ``python benchmarks/cost_model.py [--designs N] [--million] [--zigzag N] [--json]``
 
 * cold: random designs, no two alike, their mapping chosen, with DVFS over 16 supplies, for the
-  groups (length, predicted and actual exit) of the 872 recorded SST-2 sentences, and for one length.
+  groups (length, predicted and actual exit) of the 872 recorded SST-2 sentences, and one length.
 * memoised: the same number of designs from a grid, where designs that differ in supply or policy
   alone share what does not depend on it.
 * warm: scoring of (design, exit setting) pairs on finished tables (`benchmarks/scoring.py`).
 * ``--million``: a million random designs in blocks, and the memory that they took.
-* ``--zigzag N``: time per design of ZigZag's own mapping search on N designs, and the ratio.
+* ``--zigzag N``: time per design of ZigZag's own mapping search on N designs, and the ratio; needs
+  ``pip install edge-dse[zigzag]``.
 
 Rates are given by wall time and by processor time of all threads, which is the rate of one core.
 """
@@ -180,7 +181,7 @@ def measure_million(block: int = 5_000) -> dict[str, float]:
 
 def measure_zigzag(designs: int, rate: float) -> dict[str, float]:
     """Seconds that ZigZag takes for a design, and how many times that is ours."""
-    from zigzag import seconds_per_design  # optional package: only where it is asked for
+    from against_zigzag import seconds_per_design  # optional package: only where asked for
 
     seconds = seconds_per_design(designs)
     return {"zigzag_s_per_design": seconds, "zigzag_over_ours": seconds * rate}

@@ -50,9 +50,12 @@ def floorplan(
     n = columns.mac_vector_size.astype(np.float64)
     units = columns.processing_units.astype(np.float64)
     weights, activations = workload.weight_format, workload.activation_format
-    mac_mm2 = (
-        units * n**2 * mac_area_um2(weights, activations, t, columns.accumulator_bits) / UM2_PER_MM2
+    # An array multiplies weights with activations, and in attention activations with each other.
+    mac_um2 = np.maximum(
+        mac_area_um2(weights, activations, t, columns.accumulator_bits),
+        mac_area_um2(activations, activations, t, columns.accumulator_bits),
     )
+    mac_mm2 = units * n**2 * mac_um2 / UM2_PER_MM2
     special_mm2 = units * n * t.special_function_area_mm2_per_lane
     control_mm2 = t.control_area_share * mac_mm2
     compaction_mm2 = chips.compacts * t.compaction_area_share * mac_mm2

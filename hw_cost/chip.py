@@ -30,7 +30,8 @@ class Chips(NamedTuple):
         compacts: whether zero weights take no cycles.
         objective: index into ``CHOICES["mapping_objective"]``.
         partial_bits: width of a partial sum.
-        mac_pj: energy of one MAC.
+        mac_pj: energy of one MAC with a weight.
+        activation_mac_pj: energy of one MAC of two activations, as in attention.
         read_activations_pj: reading n activations from a data buffer.
         write_activations_pj: writing them.
         read_weights_pj: reading n weights with their mask bits.
@@ -62,6 +63,7 @@ class Chips(NamedTuple):
     objective: Ints
     partial_bits: Ints
     mac_pj: Floats
+    activation_mac_pj: Floats
     read_activations_pj: Floats
     write_activations_pj: Floats
     read_weights_pj: Floats
@@ -96,6 +98,7 @@ class Chip(NamedTuple):
     objective: int
     partial_bits: int
     mac_pj: float
+    activation_mac_pj: float
     read_activations_pj: float
     write_activations_pj: float
     read_weights_pj: float
@@ -131,7 +134,11 @@ def chips_of(columns: AcceleratorColumns, workload: Workload, held: Stores, t: T
         workload.weight_format, workload.activation_format, t, columns.accumulator_bits
     )
     compacts = columns.compaction == _COMPACTED
-    mac_pj = mac_pj * np.where(compacts, 1 + t.compaction_energy_share, 1.0)
+    overhead = np.where(compacts, 1 + t.compaction_energy_share, 1.0)
+    mac_pj = mac_pj * overhead
+    activation_mac_pj = overhead * mac_energy_pj(
+        workload.activation_format, workload.activation_format, t, columns.accumulator_bits
+    )
     read_w = sram_read_energy_pj(data, n * w_bits, t)
     write_w = sram_write_energy_pj(data, n * w_bits, t)
     if workload.has_weight_mask:
@@ -153,6 +160,7 @@ def chips_of(columns: AcceleratorColumns, workload: Workload, held: Stores, t: T
         objective=columns.mapping_objective,
         partial_bits=columns.accumulator_bits,
         mac_pj=mac_pj,
+        activation_mac_pj=activation_mac_pj,
         read_activations_pj=sram_read_energy_pj(data, n * a_bits, t),
         write_activations_pj=sram_write_energy_pj(data, n * a_bits, t),
         read_weights_pj=read_w,

@@ -18,7 +18,7 @@ C[M, N] += A[M, K] B[K, N] with a block of m rows and k of the depth:
 | weight-stationary | K N | M N (ceil(K / k) - 1) | k x n weights, all rows of what it makes |
 | input-stationary | K N ceil(M / m) | M N (ceil(K / k) - 1) | k x n, m x k inputs, m partial rows |
 
-m is 1, 2, 4, ... blocks of n rows, k is K / 1, / 2, / 4, ... Where a unit works on one block of n
+m is 1, 2, 4, ... 32 blocks of n rows, k is K / 1, / 2, / 4, ... / 64. Where a unit works on one block of n
 rows at a time, n x n weights are held, not K x n or k x n. Both feed-forward GEMMs are one stage:
 the hidden activations lie between them and are not resident.
 """
@@ -56,7 +56,7 @@ _PROJECTION, _LOOK_UP = 0, 1
 _TILE, _BLOCKS, _BLOCKS_OF_UNIT, _VECTORS, _LOAD_CYCLES, _LOAD_NS = range(6)
 _NEAR_PJ, _FAR_PJ, _WRITE_PJ, _ELEMENTS, _WORKING, _DEPTH, _COLUMNS = range(6, 13)
 _MOST_BLOCKS: Final = 32
-_MOST_PARTS: Final = 16
+_MOST_PARTS: Final = 64
 _HAIR: Final = 1e-9
 
 
@@ -140,7 +140,8 @@ def _add_macs(
 ) -> None:
     """Energy of GEMM cycles: MACs, control, operands, results and their conversion."""
     lanes = total_cycles * c.n**2
-    out[row, _MAC] += c.mac_pj * (working + r.gated * (lanes - working))
+    mac_pj = c.mac_pj if has_weights else c.activation_mac_pj
+    out[row, _MAC] += mac_pj * (working + r.gated * (lanes - working))
     out[row, _CONTROL] += total_cycles * c.cycle_pj
     second = c.read_weights_pj if has_weights else c.read_activations_pj
     out[row, _SRAM] += total_cycles * (c.read_activations_pj + second)
@@ -380,7 +381,7 @@ def _map_stage(
             fits, and spills of both GEMMs.
 
     Returns:
-        Least buffer bits that a mapping needs; 0 if one fits without reading anything twice.
+        Least buffer bits that a mapping needs.
     """
     two = stage == _FFN
     last = first + 1 if two else first
@@ -391,14 +392,6 @@ def _map_stage(
     held = plan[first, _COLUMNS] if stage in (_OUTPUT, _FFN) else 0.0
     inputs = first_depth if through else 0.0
     row_bits = (held + inputs) * m.activation_bits
-    # Nothing is better, by any objective, than reading every weight once and spilling nothing.
-    padded = c.n * np.ceil(deepest / c.n)
-    once_bits = base_bits + 2.0 * c.n * padded * m.format_bits * c.units + tokens * row_bits
-    if once_bits <= c.capacity_bits and not (m.masked and c.n * padded > c.mask_bits):
-        best[stage, 0], best[stage, 1], best[stage, 2] = 2.0, tokens, padded
-        best[stage, 3], best[stage, 4], best[stage, 5], best[stage, 6] = 1.0, 1.0, 0.0, 0.0
-        return 0.0
-
     partial = 3.0 * m.head_width if stage == _QKV else plan[last, _COLUMNS]
     busy_a, total_a, copies_a, by_rows = gemm_cycles(
         row_blocks, row_blocks_of_unit, c.units, first, plan
@@ -419,6 +412,7 @@ def _map_stage(
     # the same for every mapping, but a product of energy and time needs it
     fixed_pj = (total_a + total_b) * (c.mac_pj * c.n**2 + c.cycle_pj)
     block = c.n * c.units if by_rows else c.n
+    rows_of_unit = min(row_blocks_of_unit * c.n, tokens) if by_rows else float(tokens)
     best[stage, 4] = 0.0
     best_time = best_pj = least = np.inf
     for order in range(3):
@@ -440,7 +434,7 @@ def _map_stage(
                 else:
                     need += rows * row_bits
                 if order == 2 and max(spills_a, spills_b) > 0:
-                    need += tokens * c.n * c.partial_bits * c.units
+                    need += rows_of_unit * c.n * c.partial_bits * c.units
                 least = min(least, need)
                 if need <= c.capacity_bits and not (m.masked and tile > c.mask_bits):
                     reads = 1.0 if order == 2 else np.ceil(tokens / rows)
@@ -549,6 +543,35 @@ def _attention(
     return cycles
 
 
+@njit(cache=True, error_model="numpy", inline="always")
+def _reads_once(
+    c: Chip,
+    m: Model,
+    stage: int,
+    tokens: int,
+    plan: Floats,
+    base_bits: float,
+    through: bool,
+    best: Floats,
+) -> bool:
+    """Whether a stage fits so that every weight is read once and nothing is spilled.
+
+    Nothing is better than that, by any objective; ``best`` receives it as in `_map_stage`.
+    """
+    last = _FFN2_GEMM if stage == _FFN else stage
+    deepest = max(plan[stage, _DEPTH], plan[last, _DEPTH])
+    held = 0.0 if stage == _QKV else plan[stage, _COLUMNS]
+    inputs = plan[stage, _DEPTH] if through else 0.0
+    padded = c.n * np.ceil(deepest / c.n)
+    need = base_bits + 2.0 * c.n * padded * m.format_bits * c.units
+    need += tokens * (held + inputs) * m.activation_bits
+    if need > c.capacity_bits or (m.masked and c.n * padded > c.mask_bits):
+        return False
+    best[stage, 0], best[stage, 1], best[stage, 2] = 2.0, tokens, padded
+    best[stage, 3], best[stage, 4], best[stage, 5], best[stage, 6] = 1.0, 1.0, 0.0, 0.0
+    return True
+
+
 @njit(cache=True, error_model="numpy")
 def _map_layer(
     c: Chip,
@@ -587,6 +610,8 @@ def _map_layer(
         need, fits = 0.0, True
         for stage in range(3):
             base = resident + head_bits if stage == _QKV else resident
+            if _reads_once(c, m, stage, tokens, plan, base, through, mapping):
+                continue
             least_of_stage = _map_stage(
                 c,
                 m,
@@ -653,6 +678,7 @@ def _chip(chips: Chips, d: int) -> Chip:
         chips.objective[d],
         chips.partial_bits[d],
         chips.mac_pj[d],
+        chips.activation_mac_pj[d],
         chips.read_activations_pj[d],
         chips.write_activations_pj[d],
         chips.read_weights_pj[d],

@@ -155,7 +155,7 @@ def best_by_hand(
     base = g.rows * (g.depth + g.columns) * 8
     options = []
     for order, m_blocks, parts in itertools.product(
-        ("output", "input", "weight"), (1, 2, 4, 8, 16, 32), (1, 2, 4, 8, 16)
+        ("output", "input", "weight"), (1, 2, 4, 8, 16, 32), (1, 2, 4, 8, 16, 32, 64)
     ):
         k = n * math.ceil(math.ceil(g.depth / parts) / n)
         m = g.rows if order == "weight" else min(m_blocks * n, g.rows)
