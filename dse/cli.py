@@ -16,6 +16,8 @@ from rich.console import Console
 
 from dse.errors import UsageError, exit_code_of
 from dse.export import export_design
+from dse.model_commands import explain, sources, validate
+from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples
 from dse.runs import RunFolder, next_run, open_run, run_folders
 from dse.selection import select
 from dse.tables import TABLE_WIDTH, figure_text, front_table, space_table, spread
@@ -26,7 +28,6 @@ from studies.spec import StudyFileError
 RUNS: Final = Path("runs")
 ROWS_SHOWN: Final = 15
 INTERRUPTED: Final = 130
-SAMPLES: Final = 200
 
 app = typer.Typer(
     name="dse",
@@ -36,21 +37,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; it must be new.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-Run = Annotated[Path, typer.Argument(help="Run folder.", metavar="DIR")]
-Samples = Annotated[
-    int | None, typer.Option(min=1, help=f"Samples of the constants; by default {SAMPLES}.")
-]
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", help="Folder of the GLUE tasks.", envvar="GLUE_DIR", metavar="GLUE_DIR"),
-]
-Recorded = Annotated[
-    Path | None,
-    typer.Option("--traces", help="Folder of recorded traces; by default the shipped ones."),
-]
 
 
 @app.command()
@@ -252,70 +238,8 @@ def pareto(
     _print_front(front, rows or len(front.designs), folder)
 
 
-@app.command()
-def sources(
-    study: Annotated[
-        str | None, typer.Argument(metavar="PRESET_OR_FILE", help="Study whose constants.")
-    ] = None,
-    run_dir: Annotated[
-        Path | None, typer.Option("--run", metavar="DIR", help="Run whose design it is.")
-    ] = None,
-    design_id: Annotated[
-        int | None, typer.Option("--id", help="Design of the run, as in dse pareto.")
-    ] = None,
-    samples: Samples = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
-    as_json: Json = False,
-) -> None:
-    """List every constant with its source and range, and what a design's figures owe to it."""
-    from dse.sources_command import print_sources
-
-    print_sources(study, run_dir, design_id, samples or SAMPLES, seed, as_json)
-
-
-@app.command()
-def explain(
-    run_dir: Run,
-    design_id: Annotated[int, typer.Option("--id", help="Design of the front, as in dse pareto.")],
-    tokens: Annotated[
-        int | None, typer.Option(min=1, help="Length of the sentence; by default the longest.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Explain one design: mapping, utilisation and bound of every GEMM of a sentence."""
-    from dse.explain_command import print_explanation
-
-    print_explanation(open_run(run_dir), design_id, tokens, as_json)
-
-
-@app.command()
-def validate(
-    reference: Annotated[
-        Path | None,
-        typer.Option(
-            "--reference",
-            help="Folder of published reference data.",
-            envvar="DSE_REFERENCE_DIR",
-            metavar="DIR",
-        ),
-    ] = None,
-    platforms: Annotated[
-        Path | None, typer.Option("--platforms", metavar="FILE", help="Add a file of platforms.")
-    ] = None,
-    measure_cpu: Annotated[
-        Path | None,
-        typer.Option("--measure-cpu", metavar="FILE", help="Measure this CPU into a file first."),
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Torch threads of the measurement.")] = 1,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Markdown page to write.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Compare the model with published figures: each with its error, source and reason."""
-    from dse.validate_command import print_validation
-
-    print_validation(reference, platforms, measure_cpu, threads, out, as_json)
+for _command in (sources, explain, validate):
+    app.command()(_command)
 
 
 @app.command()

@@ -18,9 +18,9 @@ C[M, N] += A[M, K] B[K, N] with a block of m rows and k of the depth:
 | weight-stationary | K N | M N (ceil(K / k) - 1) | k x n weights, all rows of what it makes |
 | input-stationary | K N ceil(M / m) | M N (ceil(K / k) - 1) | k x n, m x k inputs, m partial rows |
 
-m is 1, 2, 4, ... 32 blocks of n rows, k is K / 1, / 2, / 4, ... / 64. Where a unit works on one block of n
-rows at a time, n x n weights are held, not K x n or k x n. Both feed-forward GEMMs are one stage:
-the hidden activations lie between them and are not resident.
+m is 1, 2, 4, ... 32 blocks of n rows, k is K / 1, / 2, / 4, ... / 64. Where a unit works on one
+block of n rows at a time, n x n weights are held, not K x n or k x n. Both feed-forward GEMMs are
+one stage: the hidden activations lie between them and are not resident.
 """
 
 from __future__ import annotations

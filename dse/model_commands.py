@@ -1,0 +1,74 @@
+"""Commands about the cost model: its constants, its mappings and how far it can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dse.options import SAMPLES, Json, Run, Samples
+from dse.runs import open_run
+
+
+def sources(
+    study: Annotated[
+        str | None, typer.Argument(metavar="PRESET_OR_FILE", help="Study whose constants.")
+    ] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option("--run", metavar="DIR", help="Run whose design it is.")
+    ] = None,
+    design_id: Annotated[
+        int | None, typer.Option("--id", help="Design of the run, as in dse pareto.")
+    ] = None,
+    samples: Samples = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """List every constant with its source and range, and what a design's figures owe to it."""
+    from dse.sources_command import print_sources
+
+    print_sources(study, run_dir, design_id, samples or SAMPLES, seed, as_json)
+
+
+def explain(
+    run_dir: Run,
+    design_id: Annotated[int, typer.Option("--id", help="Design of the front, as in dse pareto.")],
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="Length of the sentence; by default the longest.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Explain one design: mapping, utilisation and bound of every GEMM of a sentence."""
+    from dse.explain_command import print_explanation
+
+    print_explanation(open_run(run_dir), design_id, tokens, as_json)
+
+
+def validate(
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            "--reference",
+            help="Folder of published reference data.",
+            envvar="DSE_REFERENCE_DIR",
+            metavar="DIR",
+        ),
+    ] = None,
+    platforms: Annotated[
+        Path | None, typer.Option("--platforms", metavar="FILE", help="Add a file of platforms.")
+    ] = None,
+    measure_cpu: Annotated[
+        Path | None,
+        typer.Option("--measure-cpu", metavar="FILE", help="Measure this CPU into a file first."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Torch threads of the measurement.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Markdown page to write.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the model with published figures: each with its error, source and reason."""
+    from dse.validate_command import print_validation
+
+    print_validation(reference, platforms, measure_cpu, threads, out, as_json)
