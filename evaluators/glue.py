@@ -173,8 +173,11 @@ def full_sentences(texts: Sequence[str]) -> list[int]:
     for position, row in enumerate(tokens):
         first_row.setdefault(" ".join(row), position)
     parts: set[str] = set()
-    for row in tokens:
-        parts.update(run for run in _runs(row, len(row) - 1) if run in first_row)
+    # Longest first: whatever a part contains, the row that it is a part of contains too.
+    for text in sorted(first_row, key=lambda text: -len(tokens[first_row[text]])):
+        if text not in parts:
+            row = tokens[first_row[text]]
+            parts.update(run for run in _runs(row, len(row) - 1) if run in first_row)
     return sorted(
         position
         for text, position in first_row.items()
