@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import pairwise, product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +14,20 @@ from hypothesis import strategies as st
 
 from search_space import (
     EXIT_KNOBS,
+    FAITHFUL_CELLS,
     HARDWARE_KNOBS,
     KNOB_DEFAULTS,
     KNOBS,
     MODEL_KNOBS,
     UNITS,
     Dimension,
+    DramKind,
+    DvfsPolicy,
+    ExitPolicy,
     KnobValue,
+    MappingObjective,
     SearchSpace,
+    ZeroGating,
     design_point,
     knob_value,
     linear_range,
@@ -72,6 +79,15 @@ def test_knobs_are_of_one_kind_each() -> None:
     assert KNOBS == MODEL_KNOBS + EXIT_KNOBS + HARDWARE_KNOBS
     assert len(set(KNOBS)) == len(KNOBS)
     assert UNITS.keys() <= set(KNOBS)
+
+
+def test_every_knob_is_documented_with_its_choices(repository: Path) -> None:
+    """docs/study-files.md has every knob, every named choice and every default."""
+    page = (repository / "docs" / "study-files.md").read_text(encoding="utf-8")
+    assert [name for name in KNOBS if f"`{name}`" not in page] == []
+    kinds = (DramKind, ZeroGating, MappingObjective, ExitPolicy, DvfsPolicy, FAITHFUL_CELLS)
+    choices = [str(choice) for kind in kinds for choice in kind]
+    assert [choice for choice in choices if f"`{choice}`" not in page] == []
 
 
 class TestDimension:
