@@ -112,17 +112,12 @@ def _arrays(steps: Steps) -> tuple[Any, ...]:
 
 
 @njit(cache=True, error_model="numpy")
-def _ceil(a: int, b: int) -> int:
-    return -(-a // b)
-
-
-@njit(cache=True, error_model="numpy")
-def depth_steps(n: int, depth: int, density: float, compacts: bool, imbalance: float) -> int:
+def depth_steps(n: int, depth: int, density: float, compacts: bool, imbalance: float) -> float:
     """n-wide steps of a dot product; a compacting unit packs the non-zero weights of a row."""
-    steps = _ceil(depth, n)
+    steps: float = np.ceil(depth / n)
     if compacts:
-        packed = int(np.ceil(depth * density * (1 + imbalance) / n))
-        steps = min(steps, max(packed, 1))
+        packed = np.ceil(depth * density * (1 + imbalance) / n)
+        steps = min(steps, max(packed, 1.0))
     return steps
 
 
@@ -199,12 +194,12 @@ def _plan_gemm(
         plan: (6, 13); its columns are named at the top of this file.
     """
     steps = depth_steps(c.n, depth, m.density, c.compacts, r.imbalance)
-    blocks = _ceil(columns, c.n)
+    blocks = np.ceil(columns / c.n)
     bits = count * depth * columns * m.weight_bits
     cycles, ns, near_pj, far_pj = _load(c, store, bits, bits / c.word_bits[store], 1.0)
     plan[g, _TILE] = count * c.n * (steps + r.fill)
     plan[g, _BLOCKS] = blocks
-    plan[g, _BLOCKS_OF_UNIT] = _ceil(blocks, c.units)
+    plan[g, _BLOCKS_OF_UNIT] = np.ceil(blocks / c.units)
     plan[g, _VECTORS] = count * blocks
     plan[g, _LOAD_CYCLES], plan[g, _LOAD_NS] = cycles, ns
     plan[g, _NEAR_PJ], plan[g, _FAR_PJ] = near_pj, far_pj
@@ -734,6 +729,8 @@ def _run(
                 for h in range(heads):
                     on += work.spans[k, h] > 0
             for g in range(6):
+                if work.gemms[k, g, 2] == 0:
+                    continue
                 _plan_gemm(
                     c,
                     m,
