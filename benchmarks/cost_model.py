@@ -21,11 +21,11 @@ import itertools
 import json
 import resource
 import time
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from scoring import measure as measure_scoring
+from scoring import rates
 
 from evaluators.exits import exit_histogram
 from evaluators.traces import Split
@@ -121,18 +121,6 @@ def grid_designs(envm_mib: float) -> AcceleratorColumns:
             for policy in DvfsPolicy
         ]
     )
-
-
-def rates(work: Callable[[], object], count: int, repeats: int) -> tuple[float, float]:
-    """Best rate by wall time and by processor time, after one run that is not counted."""
-    work()
-    wall, processor = [], []
-    for _ in range(repeats):
-        start, used = time.perf_counter(), time.process_time()
-        work()
-        wall.append(time.perf_counter() - start)
-        processor.append(time.process_time() - used)
-    return count / min(wall), count / min(processor)
 
 
 def measure(designs: int, repeats: int) -> dict[str, float]:

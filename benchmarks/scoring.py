@@ -56,7 +56,7 @@ def made_up_statistics(designs: int, settings: int, groups: int) -> SentenceStat
     )
 
 
-def pairs_per_second(work: Callable[[], object], pairs: int, repeats: int) -> tuple[float, float]:
+def rates(work: Callable[[], object], count: int, repeats: int) -> tuple[float, float]:
     """Best rate by wall time and by processor time, after one run that is not counted."""
     work()
     wall, processor = [], []
@@ -65,7 +65,7 @@ def pairs_per_second(work: Callable[[], object], pairs: int, repeats: int) -> tu
         work()
         wall.append(time.perf_counter() - start)
         processor.append(time.process_time() - used)
-    return pairs / min(wall), pairs / min(processor)
+    return count / min(wall), count / min(processor)
 
 
 def _values_of_a_copy(made_up: SentenceStatistics, metrics: tuple[str, ...]) -> object:
@@ -78,7 +78,7 @@ def measure(designs: int, settings: int, groups: int, repeats: int) -> dict[str,
     result: dict[str, float] = {"designs": designs, "settings": settings, "groups": groups}
     for name, metrics in MEASURED.items():
         # A copy starts afresh: nothing that an earlier run worked out is kept.
-        wall, processor = pairs_per_second(
+        wall, processor = rates(
             partial(_values_of_a_copy, made_up, metrics), designs * settings, repeats
         )
         result[f"{name}_pairs_per_wall_s"] = wall

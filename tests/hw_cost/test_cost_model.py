@@ -22,7 +22,8 @@ from hw_cost import (
     breakdown,
     cost_table,
 )
-from hw_cost.testing import check_cost_model, example_inputs
+from hw_cost.example import example_inputs
+from hw_cost.testing import check_cost_model
 from hw_cost.units import Floats
 from search_space import IdleAccounting, Scenario
 
