@@ -60,10 +60,10 @@ class NumberFormat:
                 raise ValueError(
                     f"Posit format <{bits},{exponent}>: expected 2 to 16 bits and an es of 0 to 4."
                 )
-        elif not (3 <= bits <= 16 and 1 <= exponent <= bits - 1):
+        elif not (2 <= bits <= 16 and 1 <= exponent <= bits - 1):
             name = "AdaptivFloat" if self.kind is FormatKind.ADAPTIVFLOAT else "Minifloat"
             raise ValueError(
-                f"{name} format <{bits},{exponent}>: expected 3 to 16 bits and 1 to bits - 1 "
+                f"{name} format <{bits},{exponent}>: expected 2 to 16 bits and 1 to bits - 1 "
                 "exponent bits."
             )
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from evaluators.formats import decode, encode, exponent_of_maximum, quantise
 from search_space import FP16, FP32, NumberFormat, adaptivfloat, parse_number_format
 
-BYTE_FORMATS = [adaptivfloat(bits, e) for bits in range(3, 9) for e in range(1, bits)]
+BYTE_FORMATS = [adaptivfloat(bits, e) for bits in range(2, 9) for e in range(1, bits)]
 
 
 @st.composite
 def formats(draw: st.DrawFn) -> NumberFormat:
     """Formats of 3 to 12 bits, with and without a mantissa."""
-    bits = draw(st.integers(3, 12))
+    bits = draw(st.integers(2, 12))
     return adaptivfloat(bits, draw(st.integers(1, min(bits - 1, 6))))
 
 

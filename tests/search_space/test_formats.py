@@ -16,7 +16,7 @@ from search_space import (
     parse_number_format,
 )
 
-ADAPTIVFLOAT_FIELDS = st.integers(3, 16).flatmap(
+ADAPTIVFLOAT_FIELDS = st.integers(2, 16).flatmap(
     lambda bits: st.tuples(st.just(bits), st.integers(1, bits - 1))
 )
 
@@ -84,10 +84,10 @@ def test_unknown_name_says_what_is_known(name: str) -> None:
         parse_number_format(name)
 
 
-@pytest.mark.parametrize(("bits", "exponent_bits"), [(2, 1), (17, 3), (8, 0), (8, 8)])
+@pytest.mark.parametrize(("bits", "exponent_bits"), [(1, 1), (17, 3), (8, 0), (8, 8), (2, 2)])
 def test_impossible_adaptivfloat_is_refused(bits: int, exponent_bits: int) -> None:
-    """Widths outside 3 to 16 bits, no exponent, or no room for it are refused."""
-    with pytest.raises(ValueError, match=rf"<{bits},{exponent_bits}>: expected 3 to 16 bits"):
+    """Widths outside 2 to 16 bits, no exponent, or no room for it are refused."""
+    with pytest.raises(ValueError, match=rf"<{bits},{exponent_bits}>: expected 2 to 16 bits"):
         adaptivfloat(bits, exponent_bits)
 
 
@@ -98,7 +98,7 @@ def test_impossible_adaptivfloat_is_refused(bits: int, exponent_bits: int) -> No
         ("int17", "Integer format int17: expected 2 to 16 bits"),
         ("posit<1,0>", "Posit format <1,0>: expected 2 to 16 bits and an es of 0 to 4"),
         ("posit<8,5>", "Posit format <8,5>: expected 2 to 16 bits and an es of 0 to 4"),
-        ("minifloat<8,8>", "Minifloat format <8,8>: expected 3 to 16 bits"),
+        ("minifloat<8,8>", "Minifloat format <8,8>: expected 2 to 16 bits"),
     ],
 )
 def test_impossible_widths_are_refused(name: str, message: str) -> None:
