@@ -97,7 +97,7 @@ def execution(
     result = Steps(
         energy_pj=np.empty((*shape, len(PARTS))),
         special_cycles=np.empty(shape),
-        fetches=np.zeros((*shape, len(GEMMS), 3)),
+        fetches=np.empty((*shape, len(GEMMS), 3)),
         fits=np.ones(shape[0], dtype=np.bool_),
         least_bits=np.zeros(shape[0]),
         mapping=np.zeros((*detail, len(STAGES), 5)),
