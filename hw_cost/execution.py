@@ -714,60 +714,72 @@ def _run(
     """Fills the arrays of `Steps` for every chip, token count and step.
 
     No views of arrays are made inside the loops: counting references to them would cost more than
-    the arithmetic. Energies are kept apart by GEMM only where they are asked for: else those of
-    exits are in row 1, because they are the same for all token counts, and all others in row 0.
+    the arithmetic. Energies are kept apart by GEMM only where they are asked for. Else row 1 has
+    exits, which are the same for all token counts, row 2 attention, and row 0 all others; kinds of
+    layer with as many heads on differ in attention alone, and the rest is worked out once.
     """
     detailed = len(gemm_pj) > 0
-    last, heads = work.spans.shape
+    last, lengths = work.spans.shape[0], len(work.tokens)
     by_gemm, fetch = np.zeros((8, 7)), np.zeros((7, 3))
     chosen, plan, price = np.zeros((3, 7)), np.zeros((6, 13)), np.zeros((5, 4))
+    rest_pj, rest_cycles = np.zeros((last + 1, lengths, 7)), np.zeros((last + 1, lengths))
+    passes = np.zeros((last + 1, lengths), dtype=np.bool_)
+    of_attention, of_others = (_ATTENTION, _REST) if detailed else (2, 0)
     for d in range(len(chips.n)):
         c = _chip(chips, d)
         for k in range(last + 1):
-            on = 0
-            if k < last:
-                for h in range(heads):
-                    on += work.spans[k, h] > 0
-            for g in range(6):
-                if work.gemms[k, g, 2] == 0:
-                    continue
-                _plan_gemm(
-                    c,
-                    m,
-                    r,
-                    _EXITS if g >= _POOLER else _ENCODER,
-                    work.gemms[k, g, 0],
-                    work.gemms[k, g, 1],
-                    work.gemms[k, g, 2],
-                    work.alive[k, g],
-                    g,
-                    plan,
-                )
-            _price_operations(c, work, 0 if k < last else 1, price)
-            fetch[:, :] = 0.0
-            for s in range(len(work.tokens)):
+            on, twin = work.heads_on[k], -1 if detailed else work.twins[k]
+            if twin < 0:
+                for g in range(6):
+                    if work.gemms[k, g, 2] > 0:
+                        _plan_gemm(
+                            c,
+                            m,
+                            r,
+                            _EXITS if g >= _POOLER else _ENCODER,
+                            work.gemms[k, g, 0],
+                            work.gemms[k, g, 1],
+                            work.gemms[k, g, 2],
+                            work.alive[k, g],
+                            g,
+                            plan,
+                        )
+                _price_operations(c, work, 0 if k < last else 1, price)
+                fetch[:, :] = 0.0
+            for s in range(lengths):
                 tokens = work.tokens[s]
                 row_blocks = np.ceil(tokens / c.n)
                 row_blocks_of_unit = np.ceil(row_blocks / c.units)
-                for row in range(8 if detailed else 2):
+                for row in range(8 if detailed else 3):
                     # An exit costs the same whatever the tokens: it is worked out for the first.
                     exits = _POOLER <= row < _ATTENTION if detailed else row == 1
                     if s == 0 or not exits:
                         for part in range(7):
                             by_gemm[row, part] = 0.0
-                cycles, through = 0.0, False
+                softmax, through = 0.0, False
                 if k < last:
-                    fit, through, least = _map_layer(
-                        c, m, r, tokens, row_blocks, row_blocks_of_unit, plan, on, chosen
-                    )
-                    fits[d] = fits[d] and fit
-                    least_bits[d] = max(least_bits[d], least)
-                    row = _ATTENTION if detailed else 0
-                    cycles += _attention(
-                        c, m, r, work, k, s, row_blocks, through, fetch, row, by_gemm
+                    if twin >= 0:
+                        through = passes[twin, s]
+                    else:
+                        fit, through, least = _map_layer(
+                            c, m, r, tokens, row_blocks, row_blocks_of_unit, plan, on, chosen
+                        )
+                        fits[d] = fits[d] and fit
+                        least_bits[d] = max(least_bits[d], least)
+                    softmax = _attention(
+                        c, m, r, work, k, s, row_blocks, through, fetch, of_attention, by_gemm
                     )
                 else:
                     _look_up(c, m, tokens, fetch, _LOOK_UP if detailed else 0, by_gemm)
+                if twin >= 0:
+                    special_cycles[d, s, k] = (softmax + rest_cycles[twin, s]) * (1 - r.overlap)
+                    for part in range(7):
+                        energy_pj[d, s, k, part] = rest_pj[twin, s, part] + by_gemm[2, part]
+                    for g in range(7):
+                        for i in range(3):
+                            theirs = fetches[d, s, twin, g, i]
+                            fetches[d, s, k, g, i] = fetch[g, i] if g == _ATTENTION else theirs
+                    continue
                 for g in range(6):
                     exits = g >= _POOLER
                     if work.gemms[k, g, 2] == 0 or (exits and s > 0):
@@ -800,12 +812,14 @@ def _run(
                         g if detailed else int(exits),
                         by_gemm,
                     )
-                row = _REST if detailed else 0
-                cycles += _add_operations(c, work, s, 0 if k < last else 1, price, row, by_gemm)
-                special_cycles[d, s, k] = cycles * (1 - r.overlap)
+                kind = 0 if k < last else 1
+                cycles = _add_operations(c, work, s, kind, price, of_others, by_gemm)
+                special_cycles[d, s, k] = (softmax + cycles) * (1 - r.overlap)
+                rest_cycles[k, s], passes[k, s] = cycles, through
                 for part in range(7):
-                    total = 0.0
-                    for row in range(8 if detailed else 2):
+                    rest_pj[k, s, part] = by_gemm[0, part] + by_gemm[1, part]
+                    total = rest_pj[k, s, part] + by_gemm[2, part]
+                    for row in range(3, 8 if detailed else 3):
                         total += by_gemm[row, part]
                     energy_pj[d, s, k, part] = total
                 for g in range(7):

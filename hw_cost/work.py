@@ -56,6 +56,8 @@ class Work(NamedTuple):
 
     Attributes:
         spans: (n_kinds, n_heads) of the kinds of layer, in falling order.
+        heads_on: (n_steps,) of each kind; none in the start.
+        twins: (n_steps,) first kind with as many heads on, or -1 if there is none before.
         tokens: (n_token_counts,).
         gemms: (n_steps, 6, 3) depth, columns and count of the GEMMs with weights, in the order of
             `GEMMS`; in the start the projection alone, or none (count 0). Their rows are the
@@ -72,6 +74,8 @@ class Work(NamedTuple):
     """
 
     spans: Ints
+    heads_on: Ints
+    twins: Ints
     tokens: Ints
     gemms: Ints
     alive: Floats
@@ -123,10 +127,14 @@ def work_of(workload: Workload, tokens: Ints, vector_sizes: Ints, t: Technology)
     alive = np.ones((len(spans) + 1, _WITH_WEIGHTS))
     a_token = np.ones(1, dtype=np.int64)
     exits = workload.exit_gemms(a_token)
-    for k, heads_on in enumerate((spans > 0).sum(axis=1)):
-        for i, gemm in enumerate((*workload.weight_gemms(int(heads_on), a_token), *exits)):
+    heads_on, twins = np.zeros(len(spans) + 1, dtype=np.int64), np.full(len(spans) + 1, -1)
+    heads_on[:-1] = (spans > 0).sum(axis=1)
+    for k, on in enumerate(heads_on[:-1]):
+        before = np.flatnonzero(heads_on[:k] == on)
+        twins[k] = before[0] if len(before) else -1
+        for i, gemm in enumerate((*workload.weight_gemms(int(on), a_token), *exits)):
             gemms[k, i] = gemm.depth[0], gemm.columns[0], gemm.count
-        alive[k, _OUTPUT_GEMM] = heads_on / shape.heads
+        alive[k, _OUTPUT_GEMM] = on / shape.heads
     projection = workload.projection_gemm(a_token)
     if projection is not None:
         gemms[-1, _PROJECTION] = projection.depth[0], projection.columns[0], 1
@@ -168,7 +176,7 @@ def work_of(workload: Workload, tokens: Ints, vector_sizes: Ints, t: Technology)
     reach = np.minimum(spans[:, :, None] - 1, tokens - 1)  # of a head, on one side
     one_side = reach * (reach + 1) // 2 + (tokens - 1 - reach) * reach
     pairs = np.where(spans[:, :, None] > 0, tokens + 2 * one_side, 0).sum(axis=1)
-    return Work(spans, tokens, gemms, alive, operations, rates, *tables, pairs)
+    return Work(spans, heads_on, twins, tokens, gemms, alive, operations, rates, *tables, pairs)
 
 
 @njit(cache=True, error_model="numpy")

@@ -236,6 +236,13 @@ def test_batch_equals_one_by_one_and_order_does_not_matter(
         assert alone.reason(0) == whole.reason(d)
 
 
+@pytest.mark.parametrize(
+    "spans",
+    [
+        ((128,) * 4, (8, 8, 0, 0), (128, 0, 0, 0)),
+        ((128,) * 4, (8, 8, 4, 4), (16, 16, 16, 16)),  # as many heads on in all
+    ],
+)
 def test_layers_with_different_spans_are_summed_layer_by_layer(
     make_shape: Callable[..., EncoderShape],
     make_workload: MakeWorkload,
@@ -243,9 +250,9 @@ def test_layers_with_different_spans_are_summed_layer_by_layer(
     make_groups: MakeGroups,
     make_scenario: MakeScenario,
     technology: Technology,
+    spans: tuple[tuple[int, ...], ...],
 ) -> None:
     """Each further layer costs what it costs in an encoder made of that layer alone."""
-    spans = ((128,) * 4, (8, 8, 0, 0), (128, 0, 0, 0))
     columns, scenario = make_columns({}), make_scenario()
     groups = make_groups((50, 3, 1), (50, 3, 2), (50, 3, 3))
     mixed = cost_table(
