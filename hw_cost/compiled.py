@@ -10,7 +10,7 @@ from hw_cost.technology import load_technology
 def compile_model() -> None:
     """Compile the inner loops, or load them from numba's cache on disk.
 
-    Takes some ten seconds the first time on a machine and less than one after that. Processes that
+    Takes ten to thirty seconds the first time on a machine and about one after that. Processes that
     start together should not all do it: call this before them.
     """
     cost_table(*example_inputs(), load_technology())
