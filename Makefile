@@ -14,7 +14,7 @@ SCHEMA := studies/study.schema.json
 export HF_HUB_OFFLINE := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup study test test-fast lint types arrows schema golden docs ci clean
+.PHONY: help setup study test test-fast lint types arrows schema golden docs zigzag ci clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ golden: setup ## write the golden reports of the cost model anew; read the diffe
 
 docs: setup ## run the examples in docstrings
 	$(BIN)/python -m pytest dashboards dse evaluators hw_cost search_space studies
+
+zigzag: setup ## install ZigZag, which some tests and a benchmark compare our cost model with
+	$(BIN)/python -m pip install -r requirements-zigzag.txt
 
 ci: lint types arrows ## what a change must pass: lint, types, arrows, then all tests
 	$(MAKE) test

@@ -9,8 +9,8 @@ import numpy as np
 
 from hw_cost.accelerator import AcceleratorColumns
 from hw_cost.cost_table import CostTable
-from hw_cost.evaluation import Block, evaluation, sentences
-from hw_cost.execution import DIRECT_PARTS, LOGIC_PARTS, PARTS, SRAM_PARTS
+from hw_cost.evaluation import Block, StepsOf, evaluation, sentences
+from hw_cost.execution import DIRECT_PARTS, LOGIC_PARTS, PARTS, SRAM_PARTS, execution
 from hw_cost.groups import Groups, GroupsError
 from hw_cost.sentence import Sentences
 from hw_cost.supply import SupplyLevels
@@ -73,6 +73,8 @@ def breakdown(
     weights: Floats,
     scenario: Scenario,
     technology: Technology,
+    *,
+    steps_of: StepsOf = execution,
 ) -> Breakdown:
     """Parts that add up to the means of `cost_table`.
 
@@ -83,6 +85,7 @@ def breakdown(
         weights: (n_groups,) share of sentences in each group; they sum to 1.
         scenario: deadline and idle accounting.
         technology: constants.
+        steps_of: as in `cost_table`.
 
     Raises:
         GroupsError: the weights are not shares of the groups.
@@ -92,7 +95,7 @@ def breakdown(
             f"Weights of shape {weights.shape} that sum to {weights.sum():g}: expected one share "
             f"of 0 or more for each of the {len(groups)} groups, with sum 1."
         )
-    e = evaluation(workload, columns, groups, scenario, technology)
+    e = evaluation(workload, columns, groups, scenario, technology, steps_of)
     g = sentences(e)
     energy = {part: np.full(len(columns), np.nan) for part in ENERGY_PARTS}
     latency = {part: np.full(len(columns), np.nan) for part in LATENCY_PARTS}

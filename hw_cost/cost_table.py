@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hw_cost.accelerator import AcceleratorColumns
-from hw_cost.evaluation import evaluation, sentences
+from hw_cost.evaluation import StepsOf, evaluation, sentences
+from hw_cost.execution import execution
 from hw_cost.feasibility import Condition, first_violation
 from hw_cost.groups import Groups
 from hw_cost.technology import Technology
@@ -175,6 +176,7 @@ def cost_table(
     technology: Technology,
     *,
     with_core_energy: bool = False,
+    steps_of: StepsOf = execution,
 ) -> CostTable:
     """Costs of every design and group.
 
@@ -185,11 +187,12 @@ def cost_table(
         scenario: deadline and idle accounting.
         technology: constants.
         with_core_energy: also fill `CostTable.core_energy_pj`.
+        steps_of: gives cycles and energies of the steps; ours by default.
 
     Raises:
         GroupsError: a group has more layers or tokens than the encoder.
     """
-    e = evaluation(workload, columns, groups, scenario, technology)
+    e = evaluation(workload, columns, groups, scenario, technology, steps_of)
     shape = (len(columns), len(groups))
     g = sentences(e)
     energy, latency = np.full(shape, np.nan), np.full(shape, np.nan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -20,12 +20,21 @@ from hw_cost.stores import Stores, stores
 from hw_cost.supply import SupplyLevels, level_counts, supply_levels, waiting_supply
 from hw_cost.technology import Technology
 from hw_cost.units import NS_PER_MS, Bools, Floats, Ints, Levels
-from hw_cost.work import model_of, rates_of, work_of
+from hw_cost.work import Model, Rates, Work, model_of, rates_of, work_of
 from hw_cost.workload import Workload
 from search_space import IdleAccounting, Scenario
 
 _BLOCK_STEPS: Final = 32_768
 """Structures times token counts that are worked out at once: some megabytes."""
+
+
+class StepsOf(Protocol):
+    """What gives the steps of some work on some chips; `hw_cost.execution.execution` is ours."""
+
+    def __call__(
+        self, model: Model, rates: Rates, work: Work, chips: Chips, /, *, detailed: bool = False
+    ) -> Steps:
+        """Steps of the work on those chips."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,7 @@ class Evaluation:
         columns: n_designs designs.
         scenario: deadline and idle accounting.
         technology: constants.
+        steps_of: gives the steps.
         tokens: (n_token_counts,) distinct token counts of the groups.
         token: (n_groups,) index into `tokens`.
         predicted: (n_groups,) predicted layer.
@@ -55,6 +65,7 @@ class Evaluation:
     columns: AcceleratorColumns
     scenario: Scenario
     technology: Technology
+    steps_of: StepsOf
     tokens: Ints
     token: Ints
     predicted: Ints
@@ -80,7 +91,7 @@ class Evaluation:
         for first in range(0, len(wanted), size):
             here = wanted[first : first + size]
             chips = take_chips(self.chips, here)
-            steps = execution(model, rates, work, chips, detailed=detailed)
+            steps = self.steps_of(model, rates, work, chips, detailed=detailed)
             start, end = np.searchsorted(place, (first, first + len(here)))
             designs, local = rows[start:end], place[start:end] - first
             self.least_bits[designs] = steps.least_bits[local]
@@ -118,8 +129,17 @@ def evaluation(
     groups: Groups,
     scenario: Scenario,
     technology: Technology,
+    steps_of: StepsOf = execution,
 ) -> Evaluation:
     """What does not depend on the supply, for all designs and groups.
+
+    Args:
+        workload: an encoder as one setting of the model knobs leaves it.
+        columns: designs.
+        groups: sentences.
+        scenario: deadline and idle accounting.
+        technology: constants.
+        steps_of: gives the steps; those of this project by default.
 
     Raises:
         GroupsError: a group has more layers or tokens than the encoder.
@@ -155,6 +175,7 @@ def evaluation(
         columns=columns,
         scenario=scenario,
         technology=technology,
+        steps_of=steps_of,
         tokens=tokens,
         token=token.astype(np.int64),
         predicted=groups.predicted_layer.astype(np.int64),

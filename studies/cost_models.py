@@ -27,11 +27,15 @@ from hw_cost import (
     Workload,
 )
 from hw_cost.cost_model import MakeModel
+from hw_cost.plugins.zigzag_model import ZigZagModel
 from hw_cost.units import Floats
 from search_space import Scenario, nearest
 from studies.spec import CostModelTable, StudyFileError
 
-COST_MODELS: Final[Mapping[str, Callable[..., CostModel]]] = {AnalyticModel.name: AnalyticModel}
+COST_MODELS: Final[Mapping[str, Callable[..., CostModel]]] = {
+    AnalyticModel.name: AnalyticModel,
+    ZigZagModel.name: ZigZagModel,
+}
 """Classes of the shipped models by name."""
 
 ENTRY_POINTS: Final = "edge_dse.cost_models"

@@ -66,6 +66,16 @@ def test_pins_are_in_their_ranges(pins: dict[str, Version], ranges: dict[str, Re
     assert outside == {}
 
 
+def test_zigzag_is_pinned_as_its_extra(repository: Path, pyproject: dict[str, Any]) -> None:
+    """requirements-zigzag.txt pins the one package of the extra, in its range."""
+    text = (repository / "requirements-zigzag.txt").read_text(encoding="utf-8")
+    (line,) = (line for line in text.splitlines() if not line.startswith("#"))
+    (extra,) = map(Requirement, pyproject["project"]["optional-dependencies"]["zigzag"])
+    name, version = line.split("==")
+    assert name == extra.name
+    assert Version(version) in extra.specifier
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_room_is_a_typed_package(repository: Path, pyproject: dict[str, Any], room: str) -> None:
     """Every room is a documented package with type information that is installed."""

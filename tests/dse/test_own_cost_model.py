@@ -227,3 +227,53 @@ def _searched(spec: StudySpec, executor: InlineExecutor | RayExecutor, folder: P
     finally:
         executor.close()
     return search
+
+
+@pytest.fixture
+def zigzag_study(tmp_path: Path) -> Path:
+    """The tiny study with ZigZag as its cost model, sentences padded to one length."""
+    changes = {"scenario.sequences": "padded(40)", "space.processing_units": [1, 2]}
+    document = changed(tiny_document(), changes)
+    document["cost_model"] = {"name": "zigzag", "options": {"loop_factors": 3}}
+    path = tmp_path / "zigzag.toml"
+    path.write_text(toml_text(document))
+    return path
+
+
+def test_zigzag_by_name(
+    zigzag_study: Path, small_traces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A study file may name ZigZag: the front has its figures, which are near ours."""
+    pytest.importorskip("zigzag", reason="ZigZag is not installed: pip install edge-dse[zigzag]")
+    words = ["--traces", str(small_traces), "--strategy", "joint", "--trials", "12"]
+    ours = tmp_path / "ours.toml"
+    document = tomllib.loads(zigzag_study.read_text())
+    del document["cost_model"]
+    ours.write_text(toml_text(document))
+    fronts = []
+    for path in (zigzag_study, ours):
+        out = path.with_suffix("")
+        json_of(capsys, "run", str(path), *words, "--out", str(out))
+        fronts.append(read_front(out / "front.json"))
+    assert [front.provenance["cost_model"] for front in fronts] == ["zigzag", "edge-dse"]
+    energies = [{str(d.knobs): d.metrics["energy_pj"].value for d in f.designs} for f in fronts]
+    both = energies[0].keys() & energies[1].keys()
+    assert both
+    for knobs in both:
+        assert energies[0][knobs] != energies[1][knobs]
+        assert energies[0][knobs] == pytest.approx(energies[1][knobs], rel=0.15)
+
+
+def test_zigzag_that_is_not_installed(
+    zigzag_study: Path,
+    small_traces: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A study that names it then ends with the command that installs it."""
+    monkeypatch.setattr("hw_cost.plugins.zigzag_model.find_spec", lambda _: None)
+    words = ["run", str(zigzag_study), "--traces", str(small_traces), "--out", str(tmp_path / "r")]
+    told = failure(capsys, 3, *words)
+    assert "cost_model 'zigzag' cannot be made" in told
+    assert "run `pip install edge-dse[zigzag]`" in told
