@@ -201,8 +201,9 @@ def _sizes(gemm: ExplainedGemm) -> str:
 
 
 def _order(gemm: ExplainedGemm) -> str:
-    """What stays in the buffers, and whether activations pass through the DRAM."""
-    return (gemm.order or "") + (", via DRAM" if gemm.through_dram else "")
+    """What stays in the buffers, what units share, and whether a DRAM is passed through."""
+    sharing = f", {gemm.shared} shared" if gemm.shared else ""
+    return (gemm.order or "") + sharing + (", via DRAM" if gemm.through_dram else "")
 
 
 def _document(sentence: ExplainedSentence) -> dict[str, Any]:

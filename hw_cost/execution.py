@@ -7,9 +7,9 @@ from a store takes the longer of its cycles and its loads (double buffering).
 The functions below are compiled by numba and work on one chip, one token count and one step at a
 time. Numba's cache looks at the date of one file only, so they call nothing compiled elsewhere.
 
-Mapping. Activations of a sentence stay in the data buffers (or, if they do not fit and there is a
-DRAM, pass through them from there); weights stream from their store. The MAC unit accumulates an
-n x n output tile in registers. What is chosen is what stays in the buffers, for
+Mapping. Activations of a sentence stay in the data buffers (or, if there is a DRAM and a layer is
+better for it, pass through them from there); weights stream from their store. The MAC unit
+accumulates an n x n output tile in registers. What is chosen is what stays in the buffers, for
 C[M, N] += A[M, K] B[K, N] with a block of m rows and k of the depth:
 
 | order | weights read | partial sums spilled and read back | held in the buffers |
@@ -18,9 +18,11 @@ C[M, N] += A[M, K] B[K, N] with a block of m rows and k of the depth:
 | weight-stationary | K N | M N (ceil(K / k) - 1) | k x n weights, all rows of what it makes |
 | input-stationary | K N ceil(M / m) | M N (ceil(K / k) - 1) | k x n, m x k inputs, m partial rows |
 
-m is 1, 2, 4, ... 32 blocks of n rows, k is K / 1, / 2, / 4, ... / 64. Where a unit works on one
-block of n rows at a time, n x n weights are held, not K x n or k x n. Both feed-forward GEMMs are
-one stage: the hidden activations lie between them and are not resident.
+m is 1, 2, 4, ... 32 blocks of n rows (of each unit, where all GEMMs of a stage share rows), k is
+K / 1, / 2, / 4, ... / 64. Where a unit works on one block of n rows at a time, n x n weights are
+held, not K x n or k x n. Units share either the blocks of rows of a GEMM, and each loads all of its
+weights, or those of columns. Both feed-forward GEMMs are one stage with one m: the hidden
+activations lie between them and are not resident.
 """
 
 from __future__ import annotations
@@ -72,9 +74,10 @@ class Steps:
             eNVM and DRAM.
         fits: (n_structures,) whether the buffers hold some mapping of every GEMM.
         least_bits: (n_structures,) data-buffer bits without which nothing runs.
-        mapping: (n_structures, n_token_counts, n_steps, 3, 5) for each of `STAGES`: index into
+        mapping: (n_structures, n_token_counts, n_steps, 3, 7) for each of `STAGES`: index into
             `ORDERS`, m, k, times that weights are read, whether activations pass through from the
-            DRAM; empty unless asked for.
+            DRAM, whether units share rows in its first and in its second GEMM; empty unless asked
+            for.
         gemm_pj: (n_structures, n_token_counts, n_steps, 7, 7) energy by GEMM and part; empty unless
             asked for.
     """
@@ -100,7 +103,7 @@ def execution(
         fetches=np.empty((*shape, len(GEMMS), 3)),
         fits=np.ones(shape[0], dtype=np.bool_),
         least_bits=np.zeros(shape[0]),
-        mapping=np.zeros((*detail, len(STAGES), 5)),
+        mapping=np.zeros((*detail, len(STAGES), 7)),
         gemm_pj=np.zeros((*detail, len(GEMMS), len(PARTS))),
     )
     _run(chips, model, rates, work, *_arrays(result))
@@ -220,12 +223,12 @@ def _plan_gemm(
 
 @njit(cache=True, error_model="numpy")
 def gemm_cycles(
-    row_blocks: float, row_blocks_of_unit: float, units: int, g: int, plan: Floats
-) -> tuple[float, float, float, bool]:
-    """Cycles of the busiest unit and of all, units that load each weight, whether they share rows.
+    row_blocks: float, row_blocks_of_unit: float, units: int, g: int, plan: Floats, by_rows: bool
+) -> tuple[float, float, float]:
+    """Cycles of the busiest unit and of all, and units that load each weight.
 
     An n x n x n tile takes n cycles (n rows of n-wide dot products, n^2 MACs a cycle). Units share
-    either the blocks of n rows or those of n columns, whichever ends first.
+    either the blocks of n rows or those of n columns.
 
     Args:
         row_blocks: blocks of n rows of the result.
@@ -233,14 +236,94 @@ def gemm_cycles(
         units: processing units.
         g: row of the GEMM in the plan.
         plan: (n_gemms, 13).
+        by_rows: whether units share the blocks of rows.
     """
     tile = plan[g, _TILE]
-    by_rows = row_blocks_of_unit * plan[g, _BLOCKS]
-    by_columns = row_blocks * plan[g, _BLOCKS_OF_UNIT]
     total = row_blocks * plan[g, _BLOCKS] * tile
-    if by_rows <= by_columns:
-        return by_rows * tile, total, min(float(units), row_blocks), True
-    return by_columns * tile, total, 1.0, False
+    if by_rows:
+        return row_blocks_of_unit * plan[g, _BLOCKS] * tile, total, min(float(units), row_blocks)
+    return row_blocks * plan[g, _BLOCKS_OF_UNIT] * tile, total, 1.0
+
+
+@njit(cache=True, error_model="numpy")
+def _sharings(units: int, row_blocks: float) -> tuple[int, int]:
+    """First and last of the ways to share that differ: 0 the blocks of columns, 1 those of rows."""
+    if units == 1:
+        return 1, 1
+    return 0, 0 if row_blocks == 1.0 else 1
+
+
+@njit(cache=True, error_model="numpy")
+def _time_and_energy(
+    c: Chip,
+    r: Rates,
+    row_blocks: float,
+    row_blocks_of_unit: float,
+    g: int,
+    plan: Floats,
+    by_rows: bool,
+    reads: float,
+    passing_ns: float,
+) -> tuple[float, float]:
+    """Time of a GEMM that reads its weights that often, ns, and what depends on its mapping, pJ.
+
+    Spills and DRAM traffic of activations are left out. The energy has MACs and control too, which
+    no mapping changes but a product of energy and time needs, and leakage, unless latency decides.
+    """
+    busy, total, copies = gemm_cycles(row_blocks, row_blocks_of_unit, c.units, g, plan, by_rows)
+    load_ns = plan[g, _LOAD_CYCLES] / r.clock_ghz + plan[g, _LOAD_NS]
+    time = max(busy / r.clock_ghz, load_ns * reads + passing_ns)
+    pj = (plan[g, _NEAR_PJ] + plan[g, _FAR_PJ] + copies * plan[g, _WRITE_PJ]) * reads
+    if c.objective != _BY_LATENCY:
+        pj += total * (c.mac_pj * c.n**2 + c.cycle_pj) + c.static_mw * time
+    return time, pj
+
+
+@njit(cache=True, error_model="numpy")
+def _best_sharing(
+    c: Chip,
+    r: Rates,
+    row_blocks: float,
+    row_blocks_of_unit: float,
+    first: int,
+    last: int,
+    plan: Floats,
+    passing_a: float,
+    passing_b: float,
+) -> tuple[bool, bool, float, float]:
+    """How units share one GEMM, or two in a row, that read their weights once.
+
+    Args:
+        c: the chip.
+        r: constants.
+        row_blocks: blocks of n rows.
+        row_blocks_of_unit: of the unit with most of them.
+        first: row of the first GEMM in the plan.
+        last: of the last.
+        plan: (n_gemms, 13).
+        passing_a: time of the activations of the first that pass through the DRAM, ns.
+        passing_b: of the last, if it is another.
+
+    Returns:
+        Whether units share rows in the first and in the last; time and energy of both.
+    """
+    low, high = _sharings(c.units, row_blocks)
+    best_time = best_pj = np.inf
+    rows_a = rows_b = high == 1
+    for a in range(low, high + 1):
+        time_a, pj_a = _time_and_energy(
+            c, r, row_blocks, row_blocks_of_unit, first, plan, a == 1, 1.0, passing_a
+        )
+        for b in range(low, (high if last > first else low) + 1):
+            time_b = pj_b = 0.0
+            if last > first:
+                time_b, pj_b = _time_and_energy(
+                    c, r, row_blocks, row_blocks_of_unit, last, plan, b == 1, 1.0, passing_b
+                )
+            if _is_better(c.objective, time_a + time_b, pj_a + pj_b, best_time, best_pj):
+                best_time, best_pj = time_a + time_b, pj_a + pj_b
+                rows_a, rows_b = a == 1, b == 1
+    return rows_a, rows_b, best_time, best_pj
 
 
 @njit(cache=True, error_model="numpy")
@@ -252,11 +335,12 @@ def _add_weight_gemm(
     row_blocks_of_unit: float,
     g: int,
     plan: Floats,
+    by_rows: bool,
     store: int,
     reads: float,
     spills: float,
-    read_bits: float,
-    written_bits: float,
+    passing_ns: float,
+    passing_pj: float,
     fetch: Floats,
     row: int,
     out: Floats,
@@ -271,16 +355,17 @@ def _add_weight_gemm(
         row_blocks_of_unit: of the unit with most of them.
         g: row of the GEMM in the plan and ``fetch``.
         plan: (n_gemms, 13).
+        by_rows: whether units share the blocks of rows.
         store: tensor class of the weights.
         reads: times that the weights are read.
         spills: times that partial sums are written and read back.
-        read_bits: activations read from the DRAM.
-        written_bits: activations written to it.
+        passing_ns: time of its activations that pass through the DRAM.
+        passing_pj: their energy.
         fetch: (n_gemms, 3) receives cycles, load cycles, load ns.
         row: of ``out``.
         out: (8, 7) receives energy by part.
     """
-    busiest, total, copies, _ = gemm_cycles(row_blocks, row_blocks_of_unit, c.units, g, plan)
+    busiest, total, copies = gemm_cycles(row_blocks, row_blocks_of_unit, c.units, g, plan, by_rows)
     working = min(rows * plan[g, _WORKING], total * c.n**2)
     results = rows * plan[g, _VECTORS]
     _add_macs(c, r, total, working, True, results, rows * plan[g, _ELEMENTS], row, out)
@@ -288,10 +373,8 @@ def _add_weight_gemm(
     out[row, _DRAM] += reads * plan[g, _FAR_PJ]
     out[row, _SRAM] += reads * copies * plan[g, _WRITE_PJ] + spills * results * c.spill_pj
     fetch[g, 0], fetch[g, 1] = busiest, reads * plan[g, _LOAD_CYCLES]
-    fetch[g, 2] = reads * plan[g, _LOAD_NS]
-    if read_bits + written_bits > 0:
-        fetch[g, 2] += (read_bits + written_bits) * c.dram_ns_per_bit + c.dram_latency_ns
-        out[row, _DRAM] += read_bits * c.dram_read_pj + written_bits * c.dram_write_pj
+    fetch[g, 2] = reads * plan[g, _LOAD_NS] + passing_ns
+    out[row, _DRAM] += passing_pj
 
 
 @njit(cache=True, error_model="numpy")
@@ -356,6 +439,8 @@ def _map_stage(
     plan: Floats,
     base_bits: float,
     through: bool,
+    passing_a: float,
+    passing_b: float,
     best: Floats,
 ) -> float:
     """Best mapping of a stage of one or two GEMMs with encoder weights.
@@ -372,8 +457,10 @@ def _map_stage(
         plan: (n_gemms, 13).
         base_bits: held whatever the mapping.
         through: whether activations pass through from the DRAM: a block of inputs is held too.
-        best: (n_stages, 7) receives in row ``stage`` order, m, k, weight reads, whether anything
-            fits, and spills of both GEMMs.
+        passing_a: time that they take in the first GEMM, ns.
+        passing_b: in the second.
+        best: (n_stages, 11) receives in row ``stage`` order, m, k, weight reads, whether anything
+            fits, spills of both GEMMs, whether units share rows in each, time and energy.
 
     Returns:
         Least buffer bits that a mapping needs.
@@ -388,66 +475,63 @@ def _map_stage(
     inputs = first_depth if through else 0.0
     row_bits = (held + inputs) * m.activation_bits
     partial = 3.0 * m.head_width if stage == _QKV else plan[last, _COLUMNS]
-    busy_a, total_a, copies_a, by_rows = gemm_cycles(
-        row_blocks, row_blocks_of_unit, c.units, first, plan
-    )
-    busy_b = total_b = copies_b = load_b = pj_b = spill_b = 0.0
-    if two:
-        busy_b, total_b, copies_b, rows_win = gemm_cycles(
-            row_blocks, row_blocks_of_unit, c.units, last, plan
-        )
-        by_rows = by_rows and rows_win
-        load_b = plan[last, _LOAD_CYCLES] / r.clock_ghz + plan[last, _LOAD_NS]
-        pj_b = plan[last, _NEAR_PJ] + plan[last, _FAR_PJ] + copies_b * plan[last, _WRITE_PJ]
-        spill_b = tokens * plan[last, _VECTORS] * c.spill_pj
-    busy_a, busy_b = busy_a / r.clock_ghz, busy_b / r.clock_ghz
-    load_a = plan[first, _LOAD_CYCLES] / r.clock_ghz + plan[first, _LOAD_NS]
-    pj_a = plan[first, _NEAR_PJ] + plan[first, _FAR_PJ] + copies_a * plan[first, _WRITE_PJ]
     spill_a = tokens * plan[first, _VECTORS] * c.spill_pj
-    # the same for every mapping, but a product of energy and time needs it
-    fixed_pj = (total_a + total_b) * (c.mac_pj * c.n**2 + c.cycle_pj)
-    block = c.n * c.units if by_rows else c.n
-    rows_of_unit = min(row_blocks_of_unit * c.n, tokens) if by_rows else float(tokens)
+    spill_b = tokens * plan[last, _VECTORS] * c.spill_pj
+    low, high = _sharings(c.units, row_blocks)
     best[stage, 4] = 0.0
     best_time = best_pj = least = np.inf
-    for order in range(3):
-        blocks = 1
-        while blocks <= _MOST_BLOCKS:
-            rows = float(tokens if order == 2 else min(blocks * block, tokens))
-            parts = 2 if order == 1 else 1
-            while parts <= (1 if order == 0 else _MOST_PARTS):
-                k = c.n * np.ceil(np.ceil(deepest / parts) / c.n)
-                tile = c.n * (c.n if order != 2 and blocks == 1 else k)
-                spills_a = 0.0 if order == 0 else np.ceil(first_depth / k) - 1
-                spills_b = np.ceil(last_depth / k) - 1 if two and order > 0 else 0.0
-                if order == 1 and stage == _FFN:
-                    spills_a = 0.0  # a tile of hidden activations is finished before it is used
-                need = base_bits + 2.0 * tile * m.format_bits * c.units
-                if order == 1:
-                    need += rows * (inputs * m.activation_bits + partial * c.partial_bits)
-                    need += rows * k * m.activation_bits if stage == _FFN else 0.0
-                else:
-                    need += rows * row_bits
-                if order == 2 and max(spills_a, spills_b) > 0:
-                    need += rows_of_unit * c.n * c.partial_bits * c.units
-                least = min(least, need)
-                if need <= c.capacity_bits and not (m.masked and tile > c.mask_bits):
-                    reads = 1.0 if order == 2 else np.ceil(tokens / rows)
-                    time = max(busy_a, load_a * reads) + max(busy_b, load_b * reads)
-                    pj = (pj_a + pj_b) * reads + spill_a * spills_a + spill_b * spills_b
-                    if c.objective != _BY_LATENCY:
-                        pj += fixed_pj + c.static_mw * time
-                    if _is_better(c.objective, time, pj, best_time, best_pj):
-                        best_time, best_pj = time, pj
-                        best[stage, 0], best[stage, 1], best[stage, 2] = order, rows, k
-                        best[stage, 3], best[stage, 4] = reads, 1.0
-                        best[stage, 5], best[stage, 6] = spills_a, spills_b
-                if k == c.n:
+    # 0: both share columns; 1: both rows; 2: rows in the first alone; 3: in the second alone.
+    for sharing in range(low, 4 if two and high > low else high + 1):
+        rows_a, rows_b = sharing in (1, 2), sharing in (1, 3)
+        block = c.n * c.units if sharing == 1 else c.n
+        share = min(row_blocks_of_unit * c.n, tokens)  # rows of one unit where units share them
+        for order in range(3):
+            blocks = 1
+            while blocks <= _MOST_BLOCKS:
+                rows = float(tokens if order == 2 else min(blocks * block, tokens))
+                reads = 1.0 if order == 2 else np.ceil(tokens / rows)
+                time, fixed_pj = _time_and_energy(
+                    c, r, row_blocks, row_blocks_of_unit, first, plan, rows_a, reads, passing_a
+                )
+                if two:
+                    time_b, pj_b = _time_and_energy(
+                        c, r, row_blocks, row_blocks_of_unit, last, plan, rows_b, reads, passing_b
+                    )
+                    time, fixed_pj = time + time_b, fixed_pj + pj_b
+                parts = 2 if order == 1 else 1
+                while parts <= (1 if order == 0 else _MOST_PARTS):
+                    k = c.n * np.ceil(np.ceil(deepest / parts) / c.n)
+                    tile = c.n * (c.n if order != 2 and blocks == 1 else k)
+                    spills_a = 0.0 if order == 0 else np.ceil(first_depth / k) - 1
+                    spills_b = np.ceil(last_depth / k) - 1 if two and order > 0 else 0.0
+                    if order == 1 and stage == _FFN:
+                        spills_a = 0.0  # a tile of hidden activations is finished before its use
+                    need = base_bits + 2.0 * tile * m.format_bits * c.units
+                    if order == 1:
+                        need += rows * (inputs * m.activation_bits + partial * c.partial_bits)
+                        need += rows * k * m.activation_bits if stage == _FFN else 0.0
+                    else:
+                        need += rows * row_bits
+                    if order == 2:
+                        of_a = (share if rows_a else float(tokens)) if spills_a > 0 else 0.0
+                        of_b = (share if rows_b else float(tokens)) if spills_b > 0 else 0.0
+                        need += max(of_a, of_b) * c.n * c.partial_bits * c.units
+                    least = min(least, need)
+                    if need <= c.capacity_bits and not (m.masked and tile > c.mask_bits):
+                        pj = fixed_pj + spill_a * spills_a + spill_b * spills_b
+                        if _is_better(c.objective, time, pj, best_time, best_pj):
+                            best_time, best_pj = time, pj
+                            best[stage, 0], best[stage, 1], best[stage, 2] = order, rows, k
+                            best[stage, 3], best[stage, 4] = reads, 1.0
+                            best[stage, 5], best[stage, 6] = spills_a, spills_b
+                            best[stage, 7], best[stage, 8] = rows_a, rows_b
+                            best[stage, 9], best[stage, 10] = time, pj
+                    if k == c.n:
+                        break
+                    parts *= 2
+                if rows >= tokens:
                     break
-                parts *= 2
-            if rows >= tokens:
-                break
-            blocks *= 2
+                blocks *= 2
     return least
 
 
@@ -542,16 +626,22 @@ def _attention(
 def _reads_once(
     c: Chip,
     m: Model,
+    r: Rates,
     stage: int,
     tokens: int,
+    row_blocks: float,
+    row_blocks_of_unit: float,
     plan: Floats,
     base_bits: float,
     through: bool,
+    passing_a: float,
+    passing_b: float,
     best: Floats,
 ) -> bool:
     """Whether a stage fits so that every weight is read once and nothing is spilled.
 
-    Nothing is better than that, by any objective; ``best`` receives it as in `_map_stage`.
+    Nothing is better than that, by any objective, but for how units share it; ``best`` receives the
+    mapping as in `_map_stage`.
     """
     last = _FFN2_GEMM if stage == _FFN else stage
     deepest = max(plan[stage, _DEPTH], plan[last, _DEPTH])
@@ -564,6 +654,9 @@ def _reads_once(
         return False
     best[stage, 0], best[stage, 1], best[stage, 2] = 2.0, tokens, padded
     best[stage, 3], best[stage, 4], best[stage, 5], best[stage, 6] = 1.0, 1.0, 0.0, 0.0
+    best[stage, 7], best[stage, 8], best[stage, 9], best[stage, 10] = _best_sharing(
+        c, r, row_blocks, row_blocks_of_unit, stage, last, plan, passing_a, passing_b
+    )
     return True
 
 
@@ -578,12 +671,14 @@ def _map_layer(
     plan: Floats,
     on: int,
     mapping: Floats,
+    through_mapping: Floats,
 ) -> tuple[bool, bool, float]:
     """Mappings of a layer: whether all fit, whether through the DRAM, least buffer bits.
 
     Resident through a layer are its input and the attention context, as much as all keys and
-    values. If that does not fit, activations pass through the buffers from the DRAM, if there is
-    one.
+    values. Where there is a DRAM, activations can pass through the buffers from there instead. That
+    is chosen if the layer is better for it: its stages with attention's transfers, none of which is
+    taken to hide under attention.
 
     Args:
         c: the chip.
@@ -594,19 +689,79 @@ def _map_layer(
         row_blocks_of_unit: of the unit with most of them.
         plan: (6, 13) of the layer's GEMMs.
         on: heads that are on.
-        mapping: (3, 7) receives the mappings of `STAGES`.
+        mapping: (3, 11) receives the mappings of `STAGES`.
+        through_mapping: (3, 11) room for those through the DRAM.
     """
     row_bits = float(tokens * m.activation_bits)
     head_bits = min(c.units, on) * (3 * m.head_width + c.n) * row_bits
-    fits, through, least = False, False, np.inf
-    for attempt in range(2 if c.has_dram else 1):
-        through = attempt == 1
-        resident = 0.0 if through else 2.0 * m.hidden * row_bits
-        need, fits = 0.0, True
-        for stage in range(3):
-            base = resident + head_bits if stage == _QKV else resident
-            if _reads_once(c, m, stage, tokens, plan, base, through, mapping):
-                continue
+    base = 2.0 * m.hidden * row_bits
+    need, fits, once = 0.0, True, True
+    for stage in range(3):
+        base_bits = base + head_bits if stage == _QKV else base
+        if _reads_once(
+            c,
+            m,
+            r,
+            stage,
+            tokens,
+            row_blocks,
+            row_blocks_of_unit,
+            plan,
+            base_bits,
+            False,
+            0.0,
+            0.0,
+            mapping,
+        ):
+            continue
+        least_of_stage = _map_stage(
+            c,
+            m,
+            r,
+            stage,
+            tokens,
+            row_blocks,
+            row_blocks_of_unit,
+            stage,  # stages begin with the GEMMs of the same number
+            plan,
+            base_bits,
+            False,
+            0.0,
+            0.0,
+            mapping,
+        )
+        once = False
+        need = max(need, least_of_stage)
+        fits = fits and mapping[stage, 4] > 0
+    if once or not c.has_dram:
+        return fits, False, need
+    least, need, through_fits = need, 0.0, True
+    heads_bits = float(on * m.head_width) * row_bits
+    time = 4 * heads_bits * c.dram_ns_per_bit + c.dram_latency_ns
+    pj = heads_bits * (3 * c.dram_read_pj + c.dram_write_pj)
+    if c.objective != _BY_LATENCY:
+        pj += c.static_mw * time
+    for stage in range(3):
+        passing_a, moved_pj = _passing(c, m, stage, tokens, on)
+        passing_b = moved_b = 0.0
+        if stage == _FFN:
+            passing_b, moved_b = _passing(c, m, _FFN2_GEMM, tokens, on)
+        base_bits = head_bits if stage == _QKV else 0.0
+        if not _reads_once(
+            c,
+            m,
+            r,
+            stage,
+            tokens,
+            row_blocks,
+            row_blocks_of_unit,
+            plan,
+            base_bits,
+            True,
+            passing_a,
+            passing_b,
+            through_mapping,
+        ):
             least_of_stage = _map_stage(
                 c,
                 m,
@@ -615,18 +770,28 @@ def _map_layer(
                 tokens,
                 row_blocks,
                 row_blocks_of_unit,
-                stage,  # stages begin with the GEMMs of the same number
+                stage,
                 plan,
-                base,
-                through,
-                mapping,
+                base_bits,
+                True,
+                passing_a,
+                passing_b,
+                through_mapping,
             )
             need = max(need, least_of_stage)
-            fits = fits and mapping[stage, 4] > 0
-        least = min(least, need)
-        if fits:
-            break
-    return fits, through, least
+            through_fits = through_fits and through_mapping[stage, 4] > 0
+        time += through_mapping[stage, 9]
+        pj += through_mapping[stage, 10] + moved_pj + moved_b
+    least = min(least, need)
+    if not through_fits:
+        return fits, False, least
+    if fits:
+        stay_time = mapping[0, 9] + mapping[1, 9] + mapping[2, 9]
+        stay_pj = mapping[0, 10] + mapping[1, 10] + mapping[2, 10]
+        if not _is_better(c.objective, time, pj, stay_time, stay_pj):
+            return True, False, least
+    mapping[:, :] = through_mapping
+    return True, True, least
 
 
 @njit(cache=True, error_model="numpy")
@@ -643,6 +808,14 @@ def _passing_bits(m: Model, gemm: int, tokens: int, on: int) -> tuple[float, flo
     if gemm == _OUTPUT_GEMM:
         return inputs + heads, inputs
     return inputs, 0.0 if gemm == _FFN1_GEMM else inputs
+
+
+@njit(cache=True, error_model="numpy")
+def _passing(c: Chip, m: Model, gemm: int, tokens: int, on: int) -> tuple[float, float]:
+    """Time, ns, and energy, pJ, of the activations of a GEMM that pass through the DRAM."""
+    read_bits, written_bits = _passing_bits(m, gemm, tokens, on)
+    ns = (read_bits + written_bits) * c.dram_ns_per_bit + c.dram_latency_ns
+    return ns, read_bits * c.dram_read_pj + written_bits * c.dram_write_pj
 
 
 @njit(cache=True, error_model="numpy")
@@ -721,7 +894,8 @@ def _run(
     detailed = len(gemm_pj) > 0
     last, lengths = work.spans.shape[0], len(work.tokens)
     by_gemm, fetch = np.zeros((8, 7)), np.zeros((7, 3))
-    chosen, plan, price = np.zeros((3, 7)), np.zeros((6, 13)), np.zeros((5, 4))
+    chosen, chosen_through = np.zeros((3, 11)), np.zeros((3, 11))
+    plan, price = np.zeros((6, 13)), np.zeros((5, 4))
     rest_pj, rest_cycles = np.zeros((last + 1, lengths, 7)), np.zeros((last + 1, lengths))
     passes = np.zeros((last + 1, lengths), dtype=np.bool_)
     of_attention, of_others = (_ATTENTION, _REST) if detailed else (2, 0)
@@ -762,7 +936,16 @@ def _run(
                         through = passes[twin, s]
                     else:
                         fit, through, least = _map_layer(
-                            c, m, r, tokens, row_blocks, row_blocks_of_unit, plan, on, chosen
+                            c,
+                            m,
+                            r,
+                            tokens,
+                            row_blocks,
+                            row_blocks_of_unit,
+                            plan,
+                            on,
+                            chosen,
+                            chosen_through,
                         )
                         fits[d] = fits[d] and fit
                         least_bits[d] = max(least_bits[d], least)
@@ -785,16 +968,18 @@ def _run(
                     if work.gemms[k, g, 2] == 0 or (exits and s > 0):
                         continue
                     store, reads, spills = _ENCODER, 1.0, 0.0
-                    read_bits = written_bits = 0.0
+                    passing_ns = passing_pj = 0.0
                     rows, blocks, of_unit = float(tokens), row_blocks, row_blocks_of_unit
                     if exits:
                         store, rows, blocks, of_unit = _EXITS, 1.0, 1.0, 1.0
-                    elif k < last:
-                        stage = min(g, _FFN)
-                        reads = chosen[stage, 3]
-                        spills = chosen[stage, 6 if g == _FFN2_GEMM else 5]
+                    if k < last and not exits:
+                        stage, second = min(g, _FFN), int(g == _FFN2_GEMM)
+                        reads, spills = chosen[stage, 3], chosen[stage, 5 + second]
+                        by_rows = chosen[stage, 7 + second] > 0
                         if through:
-                            read_bits, written_bits = _passing_bits(m, g, tokens, on)
+                            passing_ns, passing_pj = _passing(c, m, g, tokens, on)
+                    else:
+                        by_rows = _best_sharing(c, r, blocks, of_unit, g, g, plan, 0.0, 0.0)[0]
                     _add_weight_gemm(
                         c,
                         r,
@@ -803,11 +988,12 @@ def _run(
                         of_unit,
                         g,
                         plan,
+                        by_rows,
                         store,
                         reads,
                         spills,
-                        read_bits,
-                        written_bits,
+                        passing_ns,
+                        passing_pj,
                         fetch,
                         g if detailed else int(exits),
                         by_gemm,
@@ -828,7 +1014,8 @@ def _run(
                 if detailed:
                     gemm_pj[d, s, k] = by_gemm[:7]
                     chosen[:, 4] = through
-                    mapping[d, s, k] = chosen[:, :5]
+                    mapping[d, s, k, :, :5] = chosen[:, :5]
+                    mapping[d, s, k, :, 5:] = chosen[:, 7:9]
 
 
 @njit(cache=True, error_model="numpy")
@@ -855,9 +1042,9 @@ def run_alone(
         fetches: (n_chips, n_gemms, 3) receives cycles, load cycles, load ns.
         energy_pj: (n_chips, n_gemms, 7) receives energy by part.
         fits: (n_chips, n_gemms) receives whether a mapping fits.
-        mapping: (n_chips, n_gemms, 7) receives order, m, k, weight reads, fits, spills.
+        mapping: (n_chips, n_gemms, 11) receives rows of `_map_stage`.
     """
-    plan, chosen = np.zeros((1, 13)), np.zeros((4, 7))
+    plan, chosen = np.zeros((1, 13)), np.zeros((4, 11))
     for d in range(len(chips.n)):
         c = _chip(chips, d)
         for g in range(len(gemms)):
@@ -869,7 +1056,20 @@ def run_alone(
             held_bits = float(rows * (depth + columns) * m.activation_bits)
             if with_weights[g]:
                 _map_stage(
-                    c, m, r, _ALONE, rows, blocks, of_unit, 0, plan, held_bits, False, chosen
+                    c,
+                    m,
+                    r,
+                    _ALONE,
+                    rows,
+                    blocks,
+                    of_unit,
+                    0,
+                    plan,
+                    held_bits,
+                    False,
+                    0.0,
+                    0.0,
+                    chosen,
                 )
                 fits[d, g] = chosen[_ALONE, 4] > 0
                 mapping[d, g] = chosen[_ALONE]
@@ -881,6 +1081,7 @@ def run_alone(
                     of_unit,
                     0,
                     plan,
+                    chosen[_ALONE, 7] > 0,
                     _ENCODER,
                     chosen[_ALONE, 3],
                     chosen[_ALONE, 5],
@@ -892,7 +1093,9 @@ def run_alone(
                 )
             else:
                 fits[d, g] = held_bits + depth * columns * m.activation_bits <= c.capacity_bits
-                busiest, total, _, _ = gemm_cycles(blocks, of_unit, c.units, 0, plan)
+                busiest, total, _ = gemm_cycles(blocks, of_unit, c.units, 0, plan, True)
+                by_columns, _, _ = gemm_cycles(blocks, of_unit, c.units, 0, plan, False)
+                busiest = min(busiest, by_columns)
                 working = min(rows * plan[0, _WORKING], total * c.n**2)
                 results, elements = rows * plan[0, _VECTORS], rows * plan[0, _ELEMENTS]
                 _add_macs(c, r, total, working, False, results, elements, 0, out)

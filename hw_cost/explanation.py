@@ -45,6 +45,8 @@ class ExplainedGemm:
         tile_depth: k of the mapping.
         weight_reads: times that each weight is read from its store.
         through_dram: whether activations pass through from the DRAM.
+        shared: what units share, blocks of ``rows`` or of ``columns``; None where nothing is chosen
+            or there is one unit.
         cycles: of the busiest unit.
         utilisation: MACs over the MACs that all units could do in those cycles; zeros count, so
             that it is above 1 where a compacting unit leaves them out.
@@ -67,6 +69,7 @@ class ExplainedGemm:
     tile_depth: int | None = None
     weight_reads: int | None = None
     through_dram: bool = False
+    shared: str | None = None
     cycles: float = 0.0
     utilisation: float | None = None
     load_ns: float = 0.0
@@ -167,13 +170,17 @@ def _explained(
     array_macs = busy * int(e.chips.n[0]) ** 2 * int(e.chips.units[0])
     mapping: dict[str, Any] = {}
     if name in _STAGE_OF:
-        order, m, depth, reads, through = steps.mapping[0, 0, k, STAGES.index(_STAGE_OF[name])]
+        chosen = steps.mapping[0, 0, k, STAGES.index(_STAGE_OF[name])]
+        order, m, depth, reads, through = chosen[:5]
+        by_rows = chosen[6 if name == "ffn2" else 5]
+        shared = "rows" if by_rows else "columns"
         mapping = {
             "order": ORDERS[int(order)],
             "tile_rows": int(m),
             "tile_depth": min(int(depth), int(gemm.depth[0])) if gemm is not None else int(depth),
             "weight_reads": int(reads),
             "through_dram": bool(through),
+            "shared": shared if int(e.chips.units[0]) > 1 else None,
         }
     sizes: dict[str, Any] = {}
     if gemm is not None:

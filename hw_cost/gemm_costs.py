@@ -127,7 +127,7 @@ def gemm_costs(
     sizes = [(g.rows, g.depth, g.columns, g.count) for g in gemms]
     counts = (len(columns), len(gemms))
     fetches, energy = np.zeros((*counts, 3)), np.zeros((*counts, len(PARTS)))
-    fits, mapping = np.zeros(counts, dtype=np.bool_), np.zeros((*counts, 7))
+    fits, mapping = np.zeros(counts, dtype=np.bool_), np.zeros((*counts, 11))
     run_alone(
         chips,
         model_of(workload),

@@ -238,6 +238,7 @@ def report(name: str) -> str:
             ""
             if gemm.order is None
             else f"{gemm.order} m {gemm.tile_rows} k {gemm.tile_depth} reads {gemm.weight_reads}"
+            + (f" {gemm.shared} shared" if gemm.shared else "")
             + (" through DRAM" if gemm.through_dram else "")
         )
         used = "" if gemm.utilisation is None else f"{gemm.utilisation:.1%}"
