@@ -86,7 +86,7 @@ class Evaluation:
         of = self.structure[rows]
         wanted, place = np.unique(of, return_inverse=True)
         model, rates = model_of(self.workload), rates_of(self.technology)
-        work = work_of(self.workload, self.tokens, self.chips.n, self.technology)
+        work = work_of(self.workload, self.tokens, self.chips.n, self.chips.units, self.technology)
         size = max(_BLOCK_STEPS // (len(self.tokens) * (len(work.spans) + 1)), 16)
         for first in range(0, len(wanted), size):
             here = wanted[first : first + size]

@@ -582,22 +582,13 @@ def _attention(
         row: of ``out``.
         out: (8, 7) receives energy by part.
     """
-    tokens, size, pairs = work.tokens[s], work.where[c.n], work.pairs[k, s]
-    on = turn = all_tiles = all_vectors = 0
-    busiest_heads = busiest_tiles = busiest_vectors = 0
-    for h in range(work.spans.shape[1]):
-        if work.spans[k, h] == 0:
-            break
-        tiles, vectors = work.tiles[size, k, h, s], work.vectors[size, k, h, s]
-        all_tiles += tiles
-        all_vectors += vectors
-        if turn == 0:  # the first unit has the widest head of every round
-            busiest_tiles += tiles
-            busiest_vectors += vectors
-            busiest_heads += 1
-            turn = c.units
-        turn -= 1
-        on += 1
+    tokens, on, pairs = work.tokens[s], work.heads_on[k], work.pairs[k, s]
+    size, units = work.where[c.n], work.where_units[c.units]
+    all_tiles = work.attention[size, units, k, s, 0]
+    all_vectors = work.attention[size, units, k, s, 1]
+    busiest_tiles = work.attention[size, units, k, s, 2]
+    busiest_vectors = work.attention[size, units, k, s, 3]
+    busiest_heads = np.ceil(on / c.units)
     head_blocks = np.ceil(m.head_width / c.n)
     tile_cycles = c.n * (2 * head_blocks + r.fill)
     fill = c.n * head_blocks * row_blocks * r.fill
