@@ -45,6 +45,7 @@ from evaluators.encoders import (
 )
 from evaluators.families import FAMILIES, Family
 from evaluators.pretrained import read_tokenizer
+from evaluators.recipes import pretrained_folder
 from search_space import ModelKnobs
 from tests.evaluators.conftest import CONFIGS, WORDS, Bomb, tiny_tokenizer
 
@@ -130,6 +131,19 @@ def test_states_are_those_of_the_library(bare: tuple[PreTrainedModel, Path]) -> 
                 assert len(found) == 1 + (depth or 3)
                 for left, right in zip(found, expected, strict=False):
                     assert torch.equal(left, right)
+
+
+@pytest.mark.slow
+def test_real_folder_gives_the_states_of_the_library() -> None:
+    """The real MiniLM folder gives the library's states bit for bit, layer by layer."""
+    folder = pretrained_folder()
+    theirs = BertModel.from_pretrained(folder, add_pooling_layer=False, local_files_only=True)
+    row = token_ids(load_tokenizer(folder), ["A fine film, unaffectedly so!"])
+    ids = torch.tensor(row)
+    with torch.inference_mode():
+        expected = theirs(input_ids=ids, output_hidden_states=True).hidden_states
+        for found, state in zip(load_checkpoint(folder).hidden_states(ids), expected, strict=True):
+            assert torch.equal(found, state)
 
 
 def test_fewer_layers_run_only_those(bare: tuple[PreTrainedModel, Path]) -> None:
