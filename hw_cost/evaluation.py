@@ -151,10 +151,10 @@ def evaluation(
             f"Predicted layer {groups.predicted_layer.max()} of a group: expected at most the "
             f"{shape.layers} layers of the encoder."
         )
-    if groups.tokens.max() > shape.positions:
+    if groups.tokens.max() > shape.longest_sentence:
         raise GroupsError(
-            f"Group of {groups.tokens.max()} tokens: expected at most the {shape.positions} "
-            "positions of the encoder."
+            f"Group of {groups.tokens.max()} tokens: expected at most the "
+            f"{shape.longest_sentence} positions of the encoder."
         )
     tokens, token = np.unique(groups.tokens.astype(np.int64), return_inverse=True)
     structures, structure = columns.structure()

@@ -27,9 +27,11 @@ class EncoderShape:
         ffn: width of the feed-forward layer.
         embedding_width: width of the embeddings; below `hidden` a projection follows them.
         vocabulary: rows of the token embedding.
-        positions: rows of the position embedding: the longest sentence.
-        token_types: rows of the token-type embedding.
+        positions: rows of the position embedding.
+        token_types: rows of the token-type embedding; 0 for none (reading one and adding it are
+            counted all the same: a row in 2 n + 1, one addition in 2).
         classes: outputs of a classifier.
+        first_position: row of the position embedding that the first token reads.
     """
 
     layers: int
@@ -42,14 +44,22 @@ class EncoderShape:
     positions: int
     token_types: int
     classes: int
+    first_position: int = 0
 
     def __post_init__(self) -> None:
         """Refuse dimensions that are not positive or do not divide."""
         for field in fields(self):
-            if getattr(self, field.name) < 1:
+            least = 0 if field.name in ("token_types", "first_position") else 1
+            if getattr(self, field.name) < least:
                 raise WorkloadError(
-                    f"{field.name} {getattr(self, field.name)} of an encoder: expected 1 or more."
+                    f"{field.name} {getattr(self, field.name)} of an encoder: expected {least} or "
+                    "more."
                 )
+        if self.longest_sentence < 1:
+            raise WorkloadError(
+                f"first_position {self.first_position}: expected less than the {self.positions} "
+                "positions."
+            )
         if self.hidden % self.heads:
             raise WorkloadError(
                 f"hidden {self.hidden} with {self.heads} heads: expected a multiple of the heads."
@@ -68,6 +78,11 @@ class EncoderShape:
     def head_width(self) -> int:
         """Width of one head."""
         return self.hidden // self.heads
+
+    @property
+    def longest_sentence(self) -> int:
+        """Tokens that have a position of their own."""
+        return self.positions - self.first_position
 
     @property
     def has_projection(self) -> bool:

@@ -113,7 +113,8 @@ class EvaluatorTable(_Table):
     )
     checkpoints: dict[str, str] = Field(
         default_factory=dict,
-        description="Folders of checkpoints that are not shipped, by the name used in the space.",
+        description="Checkpoints that are not shipped, by the name used in the space: a folder, or "
+        "the hub name of a model.",
     )
 
 

@@ -147,6 +147,15 @@ def test_distinct_layers_are_used_in_equal_blocks(
     assert workload.kind_of_layer == (0, 0, 1, 1, 0, 0)
 
 
+def test_positions_before_the_first_are_stored_but_hold_no_token(
+    make_shape: Callable[..., EncoderShape],
+) -> None:
+    """Two positions that no token has cost storage and shorten the longest sentence by two."""
+    shape = make_shape(positions=130, first_position=2, token_types=0)
+    assert shape.longest_sentence == 128
+    assert shape.embedding_parameters == (1000 + 130 + 0 + 2) * 48
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -154,6 +163,8 @@ def test_distinct_layers_are_used_in_equal_blocks(
         ({"distinct_layers": 4}, "distinct_layers 4 of 6 layers: expected a divisor"),
         ({"embedding_width": 97}, "embedding_width 97: expected at most hidden 96."),
         ({"layers": 0}, "layers 0 of an encoder: expected 1 or more."),
+        ({"token_types": -1}, "token_types -1 of an encoder: expected 0 or more."),
+        ({"first_position": 128}, "first_position 128: expected less than the 128 positions."),
     ],
 )
 def test_shapes_that_do_not_fit_together_are_refused(
