@@ -15,6 +15,7 @@ from search_space.formats import (
 from search_space.knobs import (
     FAITHFUL_CELLS,
     FULL_SPAN_TOKENS,
+    KNOBS_OF_EXIT_POLICY,
     WITH_ENCODER,
     CellKind,
     Compaction,
@@ -57,6 +58,7 @@ __all__ = [
     "FULL_SPAN_TOKENS",
     "HARDWARE_KNOBS",
     "KNOBS",
+    "KNOBS_OF_EXIT_POLICY",
     "KNOB_DEFAULTS",
     "MODEL_KNOBS",
     "UNITS",
