@@ -22,6 +22,7 @@ from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
+from evaluators.activations import ActivationQuantiser
 from evaluators.encoders import ExitEncoder, ExitHead, load_checkpoint
 from evaluators.families import LayerParts
 from evaluators.formats import quantise
@@ -31,30 +32,6 @@ from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat
 
 _ATTENTION_NAME: Final = "edge_dse_compressed"
 Batches = Iterable[Tensor]
-
-
-@dataclass(slots=True)
-class ActivationQuantiser:
-    """Rounds one kind of activation; learns its largest magnitude while calibrating.
-
-    Attributes:
-        number_format: format of the activation.
-        max_abs: largest magnitude seen in calibration.
-        calibrating: whether to look instead of rounding.
-    """
-
-    number_format: NumberFormat = FP32
-    max_abs: float = 0.0
-    calibrating: bool = False
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """The rounded activation (same shape)."""
-        if self.number_format == FP32:
-            return x
-        if self.calibrating:
-            self.max_abs = max(self.max_abs, float(x.abs().max()))
-            return x
-        return quantise(x, self.number_format, self.max_abs)
 
 
 def _quantisers() -> dict[str, ActivationQuantiser]:
@@ -238,9 +215,7 @@ class CompressibleEncoder:
 
     def _each_quantiser(self, number_format: NumberFormat, *, calibrating: bool) -> None:
         for quantiser in self._all_quantisers():
-            quantiser.number_format = number_format
-            quantiser.max_abs = 0.0
-            quantiser.calibrating = calibrating
+            quantiser.start(number_format, calibrating=calibrating)
 
     def _all_quantisers(self) -> list[ActivationQuantiser]:
         return self._activations + [q for site in self._sites for q in site.quantisers.values()]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from search_space.formats import NumberFormat
+from search_space.formats import NumberFormat, checked_activation_format
 
 FULL_SPAN_TOKENS = 128
 """Attention span that masks nothing: the longest sequence that the project feeds an encoder."""
@@ -130,7 +130,8 @@ class ModelKnobs:
         encoder_sparsity: share of encoder weights that are zero, 0 to below 1.
         embedding_sparsity: share of embedding weights that are zero, 0 to below 1.
         weight_format: number format of all weight matrices.
-        activation_format: number format of all GEMM operands that are not weights.
+        activation_format: number format of all GEMM operands that are not weights; its scale cannot
+            be per channel, since channels of activations are summed over.
         embedding_storage: cells that hold the embeddings.
         encoder_storage: cells that hold the encoder weights.
         exit_storage: cells that hold poolers and classifiers of the exits, or ``encoder`` for
@@ -159,6 +160,7 @@ class ModelKnobs:
                     f"{name} {str(cell)!r}: 3.8e-3 of its cells are misread, and accuracy under "
                     "such faults has not been measured; expected another kind of cell."
                 )
+        checked_activation_format(self.activation_format)
         for name in ("encoder_sparsity", "embedding_sparsity"):
             value = getattr(self, name)
             if not 0 <= value < 1:

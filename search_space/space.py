@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from search_space.expressions import Condition
-from search_space.formats import parse_number_format
+from search_space.formats import checked_activation_format, parse_number_format
 from search_space.knobs import (
     KNOBS_OF_EXIT_POLICY,
     WITH_ENCODER,
@@ -73,7 +73,7 @@ _ENUM_KNOBS: Final[Mapping[str, type[StrEnum]]] = {
 }
 _TEXT_KNOBS: Final[Mapping[str, Callable[[str], Any]]] = {
     "weight_format": parse_number_format,
-    "activation_format": parse_number_format,
+    "activation_format": lambda name: checked_activation_format(parse_number_format(name)),
     "checkpoint": str,
     **_ENUM_KNOBS,
 }

@@ -14,6 +14,7 @@ from search_space import (
     KNOBS_OF_EXIT_POLICY,
     CellKind,
     DesignPoint,
+    Dimension,
     DvfsPolicy,
     ExitKnobs,
     ExitPolicy,
@@ -21,6 +22,7 @@ from search_space import (
     ModelKnobs,
     adaptivfloat,
     design_point,
+    parse_number_format,
 )
 
 MODEL = ModelKnobs(
@@ -193,3 +195,13 @@ def test_trace_key_changes_with_what_changes_a_logit(
     """Two settings share a trace if they differ in storage cells alone."""
     changes: dict[str, Any] = {knob: value}
     assert (replace(MODEL, **changes).trace_key() != MODEL.trace_key()) is changes_a_logit
+
+
+def test_activations_have_no_scale_for_each_channel() -> None:
+    """Channels of activations are summed over, so only weights may have a scale for each."""
+    channel = parse_number_format("int8-channel")
+    assert replace(MODEL, weight_format=channel).weight_format == channel
+    with pytest.raises(ValueError, match="activation_format 'int8-channel': a dot product sums"):
+        replace(MODEL, activation_format=channel)
+    with pytest.raises(ValueError, match="expected it without '-channel'"):
+        Dimension("activation_format", ("int8", "int8-channel"))
