@@ -39,13 +39,13 @@ def test_result_does_not_depend_on_batches(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_scale_is_that_of_calibration(name: str) -> None:
-    """Large activations later on do not change how small ones are rounded."""
+    """Large activations later on saturate, and do not change how small ones are rounded."""
     x = torch.randn(8, 40, generator=torch.manual_seed(0))
     quantiser = calibrated(name, x)
     before = quantiser(x)
-    quantiser(1000 * x)
+    largest = quantiser(1e6 * x).abs().max()
+    assert torch.equal(quantiser(1e9 * x).abs().max(), largest)
     assert torch.equal(quantiser(x), before)
-    assert float(quantiser(1000 * x).abs().max()) < 200
 
 
 def test_another_format_starts_afresh() -> None:
