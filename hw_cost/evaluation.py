@@ -82,6 +82,8 @@ class Evaluation:
     def blocks(self, *, detailed: bool = False) -> Iterator[Block]:
         """Feasible designs in blocks whose steps stay small; fills `feasible` of the buffers."""
         rows = np.flatnonzero(self.feasible)
+        if len(rows) == 0:
+            return
         rows = rows[np.argsort(self.structure[rows], kind="stable")]
         of = self.structure[rows]
         wanted, place = np.unique(of, return_inverse=True)
