@@ -20,7 +20,7 @@ from dashboards.titles import (
     metric,
     with_unit,
 )
-from search_space import KnobValue
+from search_space import EXIT_KNOBS, KNOBS_OF_EXIT_POLICY, ExitPolicy, KnobValue
 from studies.records import Figure, Front, FrontDesign
 
 MAX_DESIGNS: Final = 2_000
@@ -233,11 +233,13 @@ def front_data(front: Front, most: int = MAX_DESIGNS) -> FrontData:
     designs = [front.designs[i] for i in shown]
     _check_alike(front)
     first = front.designs[0] if front.designs else None
-    knobs = [_knob_column(name, front.designs, shown) for name in (first.knobs if first else ())]
+    unused = _unused_exit_knobs(front)
+    names = [name for name in first.knobs if name not in unused] if first else []
+    knobs = [_knob_column(name, front.designs, shown) for name in names]
     objectives = {objective.metric: objective for objective in front.objectives}
     constrained = {re.split(r"[<>]=", text)[0].strip() for text in front.constraints}
-    names = list(first.metrics) if first else list(objectives)
-    names.sort(key=lambda name: name not in objectives)
+    metrics = list(first.metrics) if first else list(objectives)
+    metrics.sort(key=lambda name: name not in objectives)
     return FrontData(
         n_front=len(front.designs),
         ids=np.array([design.id for design in designs], dtype=np.intp),
@@ -252,7 +254,7 @@ def front_data(front: Front, most: int = MAX_DESIGNS) -> FrontData:
                 is_objective=name in objectives,
                 is_constrained=name in constrained,
             )
-            for name in names
+            for name in metrics
         ),
         report=_column("accuracy", [design.report_accuracy for design in designs], "linear"),
         dominated=_dominated_data(front),
@@ -341,6 +343,14 @@ def _column(
         is_maximised=about.direction == "maximize",
         is_on_card=is_objective or is_constrained or about.is_headline,
     )
+
+
+def _unused_exit_knobs(front: Front) -> set[str]:
+    """Exit knobs that no design's policy looks at: their value says nothing about the front."""
+    policies = {design.knobs.get("exit_policy") for design in front.designs}
+    used = {name for p in ExitPolicy if p in policies for name in KNOBS_OF_EXIT_POLICY[p]}
+    known = policies <= set(ExitPolicy)
+    return set(EXIT_KNOBS) - used - {"exit_policy"} if known else set()
 
 
 def _knob_column(name: str, designs: Sequence[FrontDesign], shown: Integers) -> KnobColumn:

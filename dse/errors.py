@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from evaluators.checkpoints import UnknownCheckpointError
+from evaluators.checkpoints import CheckpointError, UnknownCheckpointError
 from evaluators.glue import GlueDataError
 from search_space import ConditionError
 from studies.recorded import RecordedTracesError
@@ -72,6 +72,7 @@ _CODE_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (RecordedTracesError, 5),
     (GlueDataError, 5),
     (UnknownCheckpointError, 3),
+    (CheckpointError, 5),
 )
 
 
@@ -82,5 +83,4 @@ def exit_code_of(error: Exception) -> int | None:
     for kind, code in _CODE_OF:
         if isinstance(error, kind):
             return code
-    # evaluators.encoders needs torch, so its error is told by name.
-    return 5 if type(error).__name__ == "CheckpointError" else None
+    return None

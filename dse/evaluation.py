@@ -148,10 +148,11 @@ class Evaluation:
                 self._traces[knobs.trace_key()] = self._source.trace(knobs)
             trace, shape = self._traces[knobs.trace_key()], self._source.shape(knobs.checkpoint)
             padded, longest = self.scorer.scenario.padded_tokens, int(trace.tokens.max())
-            if padded is not None and not longest <= padded <= shape.positions:
+            if padded is not None and not longest <= padded <= shape.longest_sentence:
                 raise StudyFileError(
                     f"scenario.sequences 'padded({padded})': expected {longest} (the longest "
-                    f"sentence) to {shape.positions} tokens (the positions of {knobs.checkpoint})."
+                    f"sentence) to {shape.longest_sentence} tokens (the positions of "
+                    f"{knobs.checkpoint})."
                 )
             self._settings[key] = setting_of(knobs, trace, shape)
         return self._settings[key]

@@ -131,7 +131,7 @@ def explained_sentence(
     setting, hardware = evaluation.setting(knobs), design_point(knobs).hardware
     if tokens is None:
         tokens = scenario.padded_tokens or int(setting.trace.of(Split.SELECT).tokens.max())
-    positions = setting.workload.shape.positions
+    positions = setting.workload.shape.longest_sentence
     if not 1 <= tokens <= positions:
         raise UsageError(
             f"--tokens {tokens}: expected 1 to {positions}, the positions of "

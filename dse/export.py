@@ -76,8 +76,9 @@ def parameter_package(document: dict[str, Any]) -> str:
     """SystemVerilog package of the design's parameters.
 
     Voltages are in millivolts, the entropy threshold in units of 2**-10 nat (Q6.10, the fixed point
-    of the EdgeBERT accelerator), times in nanoseconds; enumerations are codes with their names
-    beside them.
+    of the EdgeBERT accelerator), thresholds that are shares in units of 2**-16, times in
+    nanoseconds; enumerations are codes with their names beside them. An exit policy looks at its
+    own threshold only.
     """
     knobs = {**KNOB_DEFAULTS, **document["knobs"]}
     weights = parse_number_format(knobs["weight_format"])
@@ -96,6 +97,22 @@ def parameter_package(document: dict[str, Any]) -> str:
         ("MAX_VOLTAGE_MV", round(knobs["max_voltage_v"] * 1000), "mV"),
         ("DEADLINE_NS", round(document["scenario"]["deadline_ms"] * 1e6), "ns"),
         ("ENTROPY_THRESHOLD_Q10", round(knobs["entropy_threshold"] * 1024), "nats, Q6.10"),
+        (
+            "NORMALISED_ENTROPY_THRESHOLD_Q16",
+            round(knobs["normalised_entropy_threshold"] * 65536),
+            "units of 2**-16 of ln(classes)",
+        ),
+        (
+            "CONFIDENCE_THRESHOLD_Q16",
+            round(knobs["confidence_threshold"] * 65536),
+            "probability, units of 2**-16",
+        ),
+        ("PATIENCE", knobs["patience"], "exits in a row that agree with the one before"),
+        (
+            "PATIENCE_TOLERANCE_Q10",
+            round(knobs["patience_tolerance"] * 1024),
+            "label units, Q6.10; regressions only",
+        ),
         ("WEIGHT_BITS", weights.bits, str(weights)),
         ("WEIGHT_EXPONENT_BITS", weights.exponent_bits, ""),
         ("ACTIVATION_BITS", activations.bits, str(activations)),

@@ -1,4 +1,4 @@
-"""Commands about the cost model: its constants, its mappings and how far it can be trusted."""
+"""Commands about models: the cost model's constants, mappings and trust, an encoder's exits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dse.options import SAMPLES, Json, Run, Samples
+from dse.options import SAMPLES, Json, Recorded, Run, Samples
 from dse.runs import open_run
 
 
@@ -43,6 +43,35 @@ def explain(
     from dse.explain_command import print_explanation
 
     print_explanation(open_run(run_dir), design_id, tokens, as_json)
+
+
+def thresholds(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT_OR_RUN", help="Checkpoint with recorded traces, or run folder."
+        ),
+    ],
+    policy: Annotated[
+        list[str] | None, typer.Option(help="Exit policy; by default all that have a threshold.")
+    ] = None,
+    drop: Annotated[
+        str, typer.Option(metavar="LIST", help="Points of accuracy that may be lost.")
+    ] = "1,2,5",
+    knob: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Of a checkpoint: another recorded setting."),
+    ] = None,
+    traces: Recorded = None,
+    design_id: Annotated[
+        int | None, typer.Option("--id", help="Of a run: design of its front, as in dse pareto.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how early sentences may leave under each exit policy at a loss of accuracy."""
+    from dse.thresholds_command import print_thresholds
+
+    print_thresholds(subject, policy or [], drop, knob or [], traces, design_id, as_json)
 
 
 def validate(

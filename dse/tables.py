@@ -11,13 +11,18 @@ from search_space import (
     EXIT_KNOBS,
     HARDWARE_KNOBS,
     KNOB_DEFAULTS,
+    KNOBS_OF_EXIT_POLICY,
     MODEL_KNOBS,
     UNITS,
+    ExitPolicy,
     KnobValue,
     SearchSpace,
 )
 from studies.metrics import METRICS
 from studies.records import Figure, Front, FrontDesign
+
+_BOUNDS: Final = {ExitPolicy.CONFIDENCE: "≥", ExitPolicy.PATIENCE: ""}
+"""How a threshold bounds what it is compared with, where not from above."""
 
 TABLE_WIDTH: Final = 200
 """Columns that a printed front needs; on a narrower terminal lines wrap."""
@@ -51,7 +56,7 @@ def front_table(front: Front, designs: Sequence[FrontDesign]) -> Table:
         table.add_column(f"{known.title}\n{known.unit}", justify="right", no_wrap=True)
     table.add_column("on report\n%", justify="right", no_wrap=True)
     table.add_column("model\ncheckpoint, span, sparsity enc/emb, weights/activations")
-    table.add_column("exit\nnats", no_wrap=True)
+    table.add_column("exit\nthreshold", no_wrap=True)
     table.add_column("accelerator\nunits, SRAM data/mask/aux, emb/enc stored in, supply")
     for design in designs:
         table.add_row(
@@ -70,9 +75,9 @@ def _in_words(knobs: Mapping[str, KnobValue]) -> tuple[str, str, str]:
         f"{text['checkpoint']}, {text['span_budget_tokens']}, {text['encoder_sparsity']}/"
         f"{text['embedding_sparsity']}, {text['weight_format']}/{text['activation_format']}"
     )
-    leaves = text["exit_policy"]
-    if leaves != "none":
-        leaves += f" <{text['entropy_threshold']}"
+    policy = ExitPolicy(text["exit_policy"])
+    used = KNOBS_OF_EXIT_POLICY[policy]
+    leaves = exit_rule(policy, text[used[0]]) if used else str(policy)
     n = text["mac_vector_size"]
     chip = (
         f"{text['processing_units']}x({n}x{n}), {text['data_sram_kib']}/{text['mask_sram_kib']}/"
@@ -83,10 +88,19 @@ def _in_words(knobs: Mapping[str, KnobValue]) -> tuple[str, str, str]:
     unusual = [
         f"{name} {text[name]}"
         for name, usual in KNOB_DEFAULTS.items()
-        if text.get(name, str(usual)) != str(usual)
+        if name not in EXIT_KNOBS and text.get(name, str(usual)) != str(usual)
     ]
     chip = ", ".join([chip, *unusual])
     return model, leaves, chip
+
+
+def exit_rule(policy: ExitPolicy, threshold: str) -> str:
+    """An exit policy with its threshold: the bound that lets a sentence leave, or the patience.
+
+    >>> exit_rule(ExitPolicy.ENTROPY, "0.3"), exit_rule(ExitPolicy.CONFIDENCE, "0.9")
+    ('entropy <0.3', 'confidence ≥0.9')
+    """
+    return f"{policy} {_BOUNDS.get(policy, '<')}{threshold}"
 
 
 def space_table(space: SearchSpace) -> Table:

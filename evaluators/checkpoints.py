@@ -1,8 +1,10 @@
-"""Checkpoints by name: the shipped ones, and a study's own folders."""
+"""Checkpoints by name: the shipped ones, a study's own folders, and models of a hub."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -10,9 +12,32 @@ from search_space import nearest
 
 SHIPPED: Final = Path(__file__).parent / "checkpoint_files"
 
+HUB_FILES: Final = (
+    "config.json",
+    "card.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "embeddings.safetensors",
+    "encoder.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
+"""What is downloaded of a model: data only, neither pickled weights nor code."""
+
+_HUB_NAME: Final = re.compile(
+    r"(?:[A-Za-z0-9][\w.-]*/)?[A-Za-z0-9][\w.-]*(?:@[A-Za-z0-9][\w./-]*)?"
+)
+
 
 class UnknownCheckpointError(ValueError):
     """No checkpoint of that name."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is missing, incomplete or damaged."""
 
 
 def shipped_checkpoints() -> list[str]:
@@ -25,17 +50,53 @@ def checkpoint_folder(name: str, own: Mapping[str, str] | None = None) -> Path:
 
     Args:
         name: what the search space calls it.
-        own: folders of checkpoints that are not shipped, by name.
+        own: where checkpoints that are not shipped are, by name: a folder, or else the name of a
+            model of a hub (`hub_folder`).
 
     Raises:
         UnknownCheckpointError: there is no such checkpoint.
+        CheckpointError: its place is neither a folder nor a model that can be had.
     """
     if own and name in own:
-        return Path(own[name])
+        place = own[name]
+        is_model = not Path(place).exists() and _HUB_NAME.fullmatch(place)
+        return hub_folder(place) if is_model else Path(place)
     if name in shipped_checkpoints():
         return SHIPPED / name
     known = [*shipped_checkpoints(), *(own or {})]
     raise UnknownCheckpointError(
         f"Checkpoint {name!r} is not known{nearest(name, known)}: expected one of "
-        f"{', '.join(known)}, or give its folder under [evaluator.checkpoints]."
+        f"{', '.join(known)}, or give its folder or hub name under [evaluator.checkpoints]."
     )
+
+
+@cache
+def hub_folder(model: str) -> Path:
+    """Folder with the files of a model of a hub: the library's own download and cache.
+
+    With ``HF_HUB_OFFLINE=1`` the cache alone is asked. A process asks once, so that it sees one
+    revision.
+
+    Args:
+        model: ``owner/name``, with ``@revision`` (branch, tag or commit) behind it to pin one.
+
+    Raises:
+        CheckpointError: there is no such model, or it cannot be reached and is not in the cache.
+    """
+    # Loaded here: most studies name no such model, and the client takes its time to load.
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    name, _, revision = model.partition("@")
+    try:
+        return Path(
+            snapshot_download(name, revision=revision or None, allow_patterns=list(HUB_FILES))
+        )
+    except (HFValidationError, OSError) as error:
+        reason = type(error).__name__
+        if constants.HF_HUB_OFFLINE:
+            reason = "HF_HUB_OFFLINE is set, and the model is not in the library's cache"
+        raise CheckpointError(
+            f"Checkpoint {model!r} is not a folder, and no model of a hub was found under that "
+            f"name ({reason}). Give a folder, or the name of a model that can be downloaded."
+        ) from error

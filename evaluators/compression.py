@@ -3,6 +3,8 @@
 The checkpoint stays as it is: a `CompressibleEncoder` keeps its dense weights aside and writes each
 setting's weights into one working copy. Activations are rounded where an accelerator would store
 them: after every layer norm and activation function, the projections, the attention operands.
+Heads that are off and what pruning left idle are not worked out (`evaluators.skipping`); scales are
+set before that, by all heads.
 """
 
 from __future__ import annotations
@@ -17,39 +19,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AlbertModel, AttentionInterface, BertModel
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import sdpa_mask
 
+from evaluators.activations import ActivationQuantiser
 from evaluators.encoders import ExitEncoder, ExitHead, load_checkpoint
+from evaluators.families import LayerParts
 from evaluators.formats import quantise
+from evaluators.skipping import run_all, skip_idle
 from evaluators.spans import allocate_spans, attention_by_distance, span_mask
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat
 
 _ATTENTION_NAME: Final = "edge_dse_compressed"
 Batches = Iterable[Tensor]
-
-
-@dataclass(slots=True)
-class ActivationQuantiser:
-    """Rounds one kind of activation; learns its largest magnitude while calibrating.
-
-    Attributes:
-        number_format: format of the activation.
-        max_abs: largest magnitude seen in calibration.
-        calibrating: whether to look instead of rounding.
-    """
-
-    number_format: NumberFormat = FP32
-    max_abs: float = 0.0
-    calibrating: bool = False
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """The rounded activation (same shape)."""
-        if self.number_format == FP32:
-            return x
-        if self.calibrating:
-            self.max_abs = max(self.max_abs, float(x.abs().max()))
-            return x
-        return quantise(x, self.number_format, self.max_abs)
 
 
 def _quantisers() -> dict[str, ActivationQuantiser]:
@@ -65,21 +47,26 @@ class AttentionSite:
         spans: (n_heads,) attention spans, tokens.
         quantisers: of query, key, value, probabilities and context.
         by_distance: (n_heads, `FULL_SPAN_TOKENS`) attention seen, while measuring; else None.
+        heads: (n_heads_kept,) positions of the heads that are worked out; None for all.
     """
 
     output_weight: Tensor
     spans: Tensor
     quantisers: dict[str, ActivationQuantiser] = field(default_factory=_quantisers)
     by_distance: Tensor | None = None
+    heads: Tensor | None = None
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-        """Context (batch, n_heads, tokens, head_width) of operands of that same shape."""
+        """Context (batch, n_heads_kept, tokens, head_width) of operands of that same shape."""
+        spans = self.spans if self.heads is None else self.spans[self.heads]
+        if not spans.any() and self.heads is not None:
+            return torch.zeros_like(query)
         rounded = self.quantisers
         query, key, value = rounded["query"](query), rounded["key"](key), rounded["value"](value)
         tokens = query.shape[2]
         visible = None
-        if int(self.spans.min()) < tokens:
-            visible = span_mask(self.spans.clamp(min=1), tokens)
+        if int(spans.min()) < tokens:
+            visible = span_mask(spans.clamp(min=1), tokens)
         if rounded["probs"].number_format == FP32 and self.by_distance is None:
             context = functional.scaled_dot_product_attention(
                 query, key, value, attn_mask=visible, scale=scaling
@@ -92,8 +79,8 @@ class AttentionSite:
             if self.by_distance is not None:
                 self.by_distance += attention_by_distance(probabilities, value, self.output_weight)
             context = probabilities @ value
-        if int(self.spans.min()) == 0:
-            context = context * (self.spans > 0)[:, None, None]
+        if int(spans.min()) == 0:
+            context = context * (spans > 0)[:, None, None]
         return rounded["context"](context)
 
 
@@ -114,6 +101,8 @@ def _attention(
 
 
 AttentionInterface.register(_ATTENTION_NAME, _attention)
+# Without a mask function of that name the library would drop the mask of a padded batch unsaid.
+AttentionMaskInterface.register(_ATTENTION_NAME, sdpa_mask)
 
 
 class CompressibleEncoder:
@@ -122,8 +111,9 @@ class CompressibleEncoder:
     def __init__(self, folder: Path) -> None:
         self._model = load_checkpoint(folder)
         self._dense = {k: v.clone() for k, v in self._model.state_dict().items()}
-        self._sites = _attach_sites(self._model)
-        self._activations = _attach_quantisers(self._model)
+        self._layers = self._model.family.weight_sets(self._model.backbone)
+        self._sites = _attach_sites(self._model, self._layers)
+        self._activations = _attach_quantisers(self._model, self._layers)
         self._by_distance: NDArray[np.float64] | None = None
 
     @property
@@ -132,7 +122,10 @@ class CompressibleEncoder:
         return self._model
 
     def configure(
-        self, knobs: ModelKnobs, calibration: Sequence[Tensor]
+        self,
+        knobs: ModelKnobs,
+        calibration: Sequence[Tensor],
+        spans: Sequence[Sequence[int]] | None = None,
     ) -> tuple[tuple[tuple[int, ...], ...], float, float]:
         """Set the working copy to those knobs.
 
@@ -140,16 +133,34 @@ class CompressibleEncoder:
             knobs: the setting; its ``checkpoint`` is taken to be this one.
             calibration: batches of token ids (batch, tokens) without padding, for activation
                 scales and spans.
+            spans: (n_distinct_layers of n_heads) attention spans, tokens, if they are known; None
+                to share out the knobs' budget.
 
         Returns:
             Head spans (n_distinct_layers of n_heads), encoder density and embedding density as
             measured after pruning and rounding.
+
+        Raises:
+            ValueError: given spans are not one for each head of each distinct layer.
         """
-        self._set_spans(knobs.span_budget_tokens, calibration)
+        for layer, site in zip(self._layers, self._sites, strict=True):
+            run_all(layer)
+            site.heads = None
+        if spans is None:
+            spans = self._shared_out(knobs.span_budget_tokens, calibration)
+        shape = (len(self._sites), len(self._sites[0].spans))
+        if len(spans) != shape[0] or any(len(row) != shape[1] for row in spans):
+            raise ValueError(
+                f"spans of {[len(row) for row in spans]} heads: expected {shape[0]} distinct "
+                f"layers of {shape[1]} heads."
+            )
+        for site, row in zip(self._sites, spans, strict=True):
+            site.spans = torch.tensor(row)
         densities = self._set_weights(knobs)
         self._calibrate(knobs.activation_format, calibration)
-        spans = tuple(tuple(int(s) for s in site.spans) for site in self._sites)
-        return spans, *densities
+        for layer, site in zip(self._layers, self._sites, strict=True):
+            site.heads = skip_idle(layer, site.spans)
+        return tuple(tuple(int(s) for s in site.spans) for site in self._sites), *densities
 
     def _set_weights(self, knobs: ModelKnobs) -> tuple[float, float]:
         kept = {"encoder": 0, "embedding": 0}
@@ -168,16 +179,15 @@ class CompressibleEncoder:
             sizes[part] += weights.numel()
         return kept["encoder"] / sizes["encoder"], kept["embedding"] / sizes["embedding"]
 
-    def _set_spans(self, budget_tokens: int, calibration: Sequence[Tensor]) -> None:
+    def _shared_out(self, budget_tokens: int, calibration: Sequence[Tensor]) -> list[list[int]]:
+        """Spans (n_distinct_layers of n_heads) within a budget."""
         n_heads = len(self._sites[0].spans)
         if budget_tokens >= FULL_SPAN_TOKENS:
-            spans = [FULL_SPAN_TOKENS] * (n_heads * len(self._sites))
-        else:
-            if self._by_distance is None:
-                self._by_distance = self._measure_attention(calibration)
-            spans = allocate_spans(self._by_distance, budget_tokens)
-        for index, site in enumerate(self._sites):
-            site.spans = torch.tensor(spans[index * n_heads : (index + 1) * n_heads])
+            return [[FULL_SPAN_TOKENS] * n_heads] * len(self._sites)
+        if self._by_distance is None:
+            self._by_distance = self._measure_attention(calibration)
+        spans = allocate_spans(self._by_distance, budget_tokens)
+        return [spans[start : start + n_heads] for start in range(0, len(spans), n_heads)]
 
     def _measure_attention(self, calibration: Sequence[Tensor]) -> NDArray[np.float64]:
         """Attention by distance of all heads of the dense encoder."""
@@ -205,9 +215,7 @@ class CompressibleEncoder:
 
     def _each_quantiser(self, number_format: NumberFormat, *, calibrating: bool) -> None:
         for quantiser in self._all_quantisers():
-            quantiser.number_format = number_format
-            quantiser.max_abs = 0.0
-            quantiser.calibrating = calibrating
+            quantiser.start(number_format, calibrating=calibrating)
 
     def _all_quantisers(self) -> list[ActivationQuantiser]:
         return self._activations + [q for site in self._sites for q in site.quantisers.values()]
@@ -216,11 +224,19 @@ class CompressibleEncoder:
         for batch in batches:
             self.logits(batch)
 
-    def logits(self, input_ids: Tensor) -> Tensor:
-        """Logits (batch, n_exits, n_classes) of token ids (batch, tokens) without padding."""
+    def logits(
+        self, input_ids: Tensor, token_type_ids: Tensor | None = None, layers: int | None = None
+    ) -> Tensor:
+        """Logits (batch, layers, n_classes) of every exit up to a layer.
+
+        Args:
+            input_ids: (batch, tokens) token ids without padding.
+            token_type_ids: (batch, tokens), as `ExitEncoder.hidden_states` takes them.
+            layers: run only that many layers; None for all.
+        """
         with torch.inference_mode():
-            output = self._model.backbone(input_ids=input_ids, output_hidden_states=True)
-            return self._model.exit_logits(output.hidden_states[1:])
+            logits: Tensor = self._model(input_ids, None, token_type_ids, layers)
+            return logits
 
 
 def prune_by_magnitude(weights: Tensor, sparsity: float) -> Tensor:
@@ -236,40 +252,34 @@ def prune_by_magnitude(weights: Tensor, sparsity: float) -> Tensor:
     return weights * (magnitude > threshold)
 
 
-def _attach_sites(model: ExitEncoder) -> list[AttentionSite]:
+def _attach_sites(model: ExitEncoder, layers: Sequence[LayerParts]) -> list[AttentionSite]:
     """Put an `AttentionSite` on every attention module; those of distinct weights, in order."""
-    backbone: Any = model.backbone
-    backbone.config._attn_implementation = _ATTENTION_NAME
-    layers: Any  # transformers types the lists of layers as tensors or modules
-    if isinstance(backbone, AlbertModel):
-        layers = backbone.encoder.albert_layer_groups
-        pairs = [(g.albert_layers[0].attention, g.albert_layers[0].attention.dense) for g in layers]
-    else:
-        assert isinstance(backbone, BertModel)
-        layers = backbone.encoder.layer
-        pairs = [(x.attention.self, x.attention.output.dense) for x in layers]
-    n_heads = backbone.config.num_attention_heads
+    model.backbone.config._attn_implementation = _ATTENTION_NAME
+    n_heads: int = model.backbone.config.num_attention_heads
     sites = []
-    for attention, dense in pairs:
-        site = AttentionSite(dense.weight.detach(), torch.full((n_heads,), FULL_SPAN_TOKENS))
-        attention.compression_site = site
+    for parts in layers:
+        full = torch.full((n_heads,), FULL_SPAN_TOKENS)
+        site = AttentionSite(parts.output.weight.detach(), full)
+        parts.attention.compression_site = site  # type: ignore[assignment]  # not a module
         sites.append(site)
     return sites
 
 
-def _attach_quantisers(model: ExitEncoder) -> list[ActivationQuantiser]:
+def _attach_quantisers(
+    model: ExitEncoder, layers: Sequence[LayerParts]
+) -> list[ActivationQuantiser]:
     """Round the outputs of layer norms, activation functions and the embedding projection."""
+    stored: list[nn.Module] = [
+        module for module in model.backbone.modules() if isinstance(module, nn.LayerNorm)
+    ]
+    stored += [parts.activation for parts in layers]
+    if model.family.projection is not None:
+        stored.append(model.backbone.get_submodule(model.family.projection))
     quantisers = []
-    for name, module in model.backbone.named_modules():
-        stores = (
-            isinstance(module, nn.LayerNorm)
-            or name.endswith(("intermediate_act_fn", "embedding_hidden_mapping_in"))
-            or (name.endswith("activation") and "albert_layers" in name)
-        )
-        if stores:
-            quantiser = ActivationQuantiser()
-            module.register_forward_hook(lambda _m, _i, output, q=quantiser: q(output))
-            quantisers.append(quantiser)
+    for module in stored:
+        quantiser = ActivationQuantiser()
+        module.register_forward_hook(lambda _m, _i, output, q=quantiser: q(output))
+        quantisers.append(quantiser)
     for head in model.exits:
         assert isinstance(head, ExitHead)
         quantiser = ActivationQuantiser()

@@ -2,14 +2,15 @@
 
 A checkpoint folder stands alone: ``config.json`` (Hugging Face), ``tokenizer.json``,
 ``card.json`` (how it was made and what it scores) and safetensors files whose tensors are either
-half precision or 8-bit AdaptivFloat codes (`pack_tensors`).
+half precision or 8-bit AdaptivFloat codes (`pack_tensors`). A plain Hugging Face folder is one too
+(`evaluators.pretrained`): its exits are new, but for the last one if it has a classifier.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +19,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import AlbertConfig, AlbertModel, BertConfig, BertModel, PreTrainedModel
+from transformers import PreTrainedModel
+from transformers.masking_utils import create_bidirectional_mask
 
+from evaluators.checkpoints import CheckpointError
+from evaluators.families import FAMILIES, Family, family_of
 from evaluators.formats import decode, encode, exponent_of_maximum, quantise
+from evaluators.pretrained import (
+    WEIGHT_FILE,
+    is_pretrained,
+    read_tokenizer,
+    read_weights,
+    tokenizer_files,
+)
 from hw_cost.workload import EncoderShape
 from search_space import FP16, FormatKind, NumberFormat, parse_number_format
 
@@ -28,118 +39,151 @@ MAX_TOKENS: Final = 128
 _EMBEDDING_FILE: Final = "embeddings.safetensors"
 _ENCODER_FILE: Final = "encoder.safetensors"
 
-# A config.json can name code to run or to download; only these keys of it are ever used.
-_CONFIG_KEYS: Final = {
-    "model_type",
-    "attention_probs_dropout_prob",
-    "embedding_size",
-    "hidden_act",
-    "hidden_dropout_prob",
-    "hidden_size",
-    "initializer_range",
-    "inner_group_num",
-    "intermediate_size",
-    "layer_norm_eps",
-    "max_position_embeddings",
-    "num_attention_heads",
-    "num_hidden_groups",
-    "num_hidden_layers",
-    "pad_token_id",
-    "type_vocab_size",
-    "vocab_size",
-}
-
-
-class CheckpointError(ValueError):
-    """A checkpoint folder is missing, incomplete or damaged."""
+NEW_EXIT_SEED: Final = 0
+"""Seed of the exits that a plain Hugging Face folder does not have."""
 
 
 class ExitHead(nn.Module):
-    """Pooler (dense and tanh on the first token) and classifier after one layer."""
+    """Pooler (dense and an activation function on the first token) and classifier after a layer."""
 
-    def __init__(self, hidden_size: int, n_classes: int) -> None:
+    def __init__(
+        self, hidden_size: int, n_classes: int, activation: Callable[[Tensor], Tensor]
+    ) -> None:
         super().__init__()
         self.pooler = nn.Linear(hidden_size, hidden_size)
         self.classifier = nn.Linear(hidden_size, n_classes)
+        self._activation = activation
 
     def forward(self, first_token: Tensor) -> Tensor:
         """Logits (batch, n_classes) from hidden states of the first token (batch, hidden_size)."""
-        logits: Tensor = self.classifier(torch.tanh(self.pooler(first_token)))
+        logits: Tensor = self.classifier(self._activation(self.pooler(first_token)))
         return logits
 
 
 class ExitEncoder(nn.Module):
-    """A Hugging Face encoder whose every layer has an exit."""
+    """A Hugging Face encoder whose every layer has an exit.
+
+    Embeddings, masks and layers are the library's own; they are called one by one, so that a depth
+    can be asked for.
+
+    Attributes:
+        backbone: the library's encoder.
+        family: where it keeps its parts.
+        n_layers: layers, and exits.
+        exits: one head for each layer, first to last.
+    """
 
     def __init__(self, backbone: PreTrainedModel, n_classes: int) -> None:
         super().__init__()
         self.backbone = backbone
         config = backbone.config
+        self.family: Family = FAMILIES[config.model_type]
         self.n_layers: int = config.num_hidden_layers
         self.exits = nn.ModuleList(
-            ExitHead(config.hidden_size, n_classes) for _ in range(self.n_layers)
+            ExitHead(config.hidden_size, n_classes, self.family.pooler_activation)
+            for _ in range(self.n_layers)
         )
 
-    def hidden_states(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        """Embedding output and the output of every layer: 1 + n_layers of (batch, tokens, width).
+    @property
+    def pad_id(self) -> int:
+        """Token id that fills short rows of a batch."""
+        return int(self.backbone.config.pad_token_id)
+
+    @property
+    def has_token_types(self) -> bool:
+        """Whether tokens of a first and of a second sentence are told apart."""
+        return getattr(self.backbone.config, "type_vocab_size", 0) > 1
+
+    def hidden_states(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        layers: int | None = None,
+    ) -> tuple[Tensor, ...]:
+        """Input of layer 1 and output of every layer: 1 + layers of (batch, tokens, width).
 
         Args:
             input_ids: (batch, tokens) token ids.
-            attention_mask: (batch, tokens), 1 for a token and 0 for padding.
+            attention_mask: (batch, tokens), 1 for a token and 0 for padding; None for no padding.
+            token_type_ids: (batch, tokens), 0 for tokens of the first sentence and 1 for those of
+                the second; None for all 0. Ignored by encoders that do not tell them apart.
+            layers: run only that many; None for all.
+
+        Raises:
+            ValueError: there are not so many layers.
         """
-        output = self.backbone(
-            input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
-        )
-        states: tuple[Tensor, ...] = output.hidden_states
-        return states
+        depth = self.n_layers if layers is None else layers
+        if not 1 <= depth <= self.n_layers:
+            raise ValueError(f"layers {depth} of an encoder: expected 1 to {self.n_layers}.")
+        types = {}
+        if token_type_ids is not None and self.has_token_types:
+            types = {"token_type_ids": token_type_ids}
+        embeddings = self.backbone.get_submodule("embeddings")
+        state: Tensor = embeddings(input_ids=input_ids, **types)
+        mask = create_bidirectional_mask(self.backbone.config, state, attention_mask)
+        if self.family.projection is not None:
+            state = self.backbone.get_submodule(self.family.projection)(state)
+        states = [state]
+        for layer in self.family.layer_modules(self.backbone)[:depth]:
+            states.append(layer(states[-1], mask))
+        return tuple(states)
 
     def exit_logits(self, states: Sequence[Tensor]) -> Tensor:
-        """Logits (batch, n_layers, n_classes) from the outputs of every layer."""
+        """Logits (batch, layers, n_classes) from the outputs of that many layers, the first on."""
+        heads = list(self.exits)[: len(states)]
         return torch.stack(
-            [head(state[:, 0]) for head, state in zip(self.exits, states, strict=True)], dim=1
+            [head(state[:, 0]) for head, state in zip(heads, states, strict=True)], dim=1
         )
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Logits (batch, n_layers, n_classes) of every exit."""
-        return self.exit_logits(self.hidden_states(input_ids, attention_mask)[1:])
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        layers: int | None = None,
+    ) -> Tensor:
+        """Logits (batch, layers, n_classes) of every exit up to that layer; see `hidden_states`."""
+        states = self.hidden_states(input_ids, attention_mask, token_type_ids, layers)
+        return self.exit_logits(states[1:])
+
+
+def renew_exits(model: ExitEncoder, seed: int = NEW_EXIT_SEED) -> None:
+    """Give every exit new weights, as the library starts a layer, from a seed of their own.
+
+    Matrices are normal with the standard deviation ``initializer_range`` of the config, biases 0.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    deviation: float = model.backbone.config.initializer_range
+    with torch.no_grad():
+        for parameter in model.exits.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0.0, deviation, generator=generator)
+            else:
+                parameter.zero_()
 
 
 def backbone_from_config(config: Mapping[str, Any]) -> PreTrainedModel:
-    """An untrained encoder of the family that ``model_type`` names (``albert`` or ``bert``).
+    """An untrained encoder of the family that ``model_type`` names (`evaluators.families`).
 
     Raises:
-        CheckpointError: the family is not one of these, or its sizes make no encoder.
+        CheckpointError: the family is not known, or its sizes make no encoder.
     """
-    allowed = {key: value for key, value in config.items() if key in _CONFIG_KEYS}
-    family = allowed.pop("model_type", None)
-    if allowed.get("inner_group_num", 1) != 1:
-        raise CheckpointError(
-            f"inner_group_num {allowed['inner_group_num']!r} in config.json: expected 1."
-        )
+    family = family_of(config)
     try:
-        if family == "albert":
-            return AlbertModel(AlbertConfig(**allowed), add_pooling_layer=False)
-        if family == "bert":
-            return BertModel(BertConfig(**allowed), add_pooling_layer=False)
+        return family.backbone(config)
     except Exception as error:  # of many kinds, bare assertions and divisions by 0 among them
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise CheckpointError(f"The sizes in config.json make no encoder ({reason}).") from error
-    raise CheckpointError(f"Model family {family!r} in config.json: expected 'albert' or 'bert'.")
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer of a checkpoint folder, truncating at `MAX_TOKENS`.
 
     Raises:
-        CheckpointError: ``tokenizer.json`` is missing or damaged.
+        CheckpointError: its files are missing or damaged.
     """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; a checkpoint folder needs its tokenizer.")
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise CheckpointError(f"{path}: not a tokenizer file ({error}).") from error
+    tokenizer = read_tokenizer(folder)
     tokenizer.enable_truncation(MAX_TOKENS)
     tokenizer.no_padding()
     return tokenizer
@@ -215,7 +259,8 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint folder: config, tokenizer, model card and packed weights."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = {k: v for k, v in model.backbone.config.to_dict().items() if k in _CONFIG_KEYS}
+    keys = model.family.config_keys
+    config = {k: v for k, v in model.backbone.config.to_dict().items() if k in keys}
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     tokenizer.save(str(folder / "tokenizer.json"))
     if card is not None:
@@ -231,26 +276,56 @@ def save_checkpoint(
         save_file(packed, folder / file_name, metadata=metadata)
 
 
-def load_checkpoint(folder: Path) -> ExitEncoder:
+def load_checkpoint(folder: Path, n_classes: int = 2) -> ExitEncoder:
     """The encoder of a checkpoint folder, in fp32, ready for inference.
 
+    Args:
+        folder: a folder of `save_checkpoint`, or a plain Hugging Face folder, whose exits are new
+            (`renew_exits`). Pooler and classifier of a sequence-classification checkpoint are the
+            last exit.
+        n_classes: of exits that are new; a classifier in the folder has its own number.
+
     Raises:
-        CheckpointError: the folder or a file of it is missing, damaged or of another shape.
+        CheckpointError: the folder or a file of it is missing, damaged or of another shape, or the
+            only weights are pickled.
     """
-    config_path = folder / "config.json"
-    if not config_path.is_file():
-        raise CheckpointError(f"{config_path}: no such file; expected a checkpoint folder.")
-    try:
-        config = json.loads(config_path.read_text())
-    except ValueError as error:
-        raise CheckpointError(f"{config_path}: not JSON ({error}).") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{config_path}: {type(config).__name__}, expected an object.")
+    config = _read_config(folder)
+    if not (folder / _ENCODER_FILE).is_file() and is_pretrained(folder):
+        return _load_pretrained(folder, config, n_classes)
     tensors = unpack_tensors(folder / _EMBEDDING_FILE) | unpack_tensors(folder / _ENCODER_FILE)
     classes = tensors.get("exits.0.classifier.bias")
     if classes is None:
         raise CheckpointError(f"{folder / _ENCODER_FILE}: no exit after layer 1.")
     model = ExitEncoder(backbone_from_config(config), n_classes=len(classes))
+    return _with_weights(model, tensors, folder)
+
+
+def _load_pretrained(folder: Path, config: Mapping[str, Any], n_classes: int) -> ExitEncoder:
+    weights = read_weights(folder, family_of(config))
+    model = ExitEncoder(backbone_from_config(config), weights.classes or n_classes)
+    renew_exits(model)
+    tensors = {f"exits.{name}": tensor for name, tensor in model.exits.state_dict().items()}
+    tensors |= {f"backbone.{name}": tensor for name, tensor in weights.encoder.items()}
+    last = model.n_layers - 1
+    tensors |= {f"exits.{last}.{name}": tensor for name, tensor in weights.last_exit.items()}
+    return _with_weights(model, tensors, folder)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file; expected a checkpoint folder.")
+    try:
+        config = json.loads(path.read_text())
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON ({error}).") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: {type(config).__name__}, expected an object.")
+    return config
+
+
+def _with_weights(model: ExitEncoder, tensors: Mapping[str, Tensor], folder: Path) -> ExitEncoder:
+    """The model with those weights: all that it has, and none that it has not."""
     try:
         missing, unexpected = model.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
@@ -271,23 +346,13 @@ def encoder_shape(config: Mapping[str, Any], n_classes: int = 2) -> EncoderShape
     Raises:
         CheckpointError: a size is missing or the family is not known.
     """
+    family = family_of(config)
     try:
-        layers = config["num_hidden_layers"]
-        shared = config["model_type"] == "albert"
-        return EncoderShape(
-            layers=layers,
-            distinct_layers=config["num_hidden_groups"] if shared else layers,
-            hidden=config["hidden_size"],
-            heads=config["num_attention_heads"],
-            ffn=config["intermediate_size"],
-            embedding_width=config["embedding_size"] if shared else config["hidden_size"],
-            vocabulary=config["vocab_size"],
-            positions=config["max_position_embeddings"],
-            token_types=config["type_vocab_size"],
-            classes=n_classes,
-        )
+        sizes = {field: config[key] for field, key in family.sizes.items()}
+        first = config["pad_token_id"] + 1 if family.positions_follow_padding else 0
     except KeyError as error:
         raise CheckpointError(f"config.json lacks {error}; expected an encoder's sizes.") from error
+    return EncoderShape(**({"token_types": 0} | sizes), first_position=first, classes=n_classes)
 
 
 def checkpoint_hash(folder: Path) -> str:
@@ -298,13 +363,17 @@ def checkpoint_hash(folder: Path) -> str:
     Raises:
         CheckpointError: a file is missing or damaged.
     """
+    weights: tuple[str, ...] = (_EMBEDDING_FILE, _ENCODER_FILE)
     digest = hashlib.sha256()
-    for name in ("config.json", "tokenizer.json"):
+    if not (folder / _ENCODER_FILE).is_file() and is_pretrained(folder):
+        weights = (WEIGHT_FILE,)
+        digest.update(f"new exits {NEW_EXIT_SEED}".encode())
+    for name in ("config.json", *tokenizer_files(folder)):
         path = folder / name
         if not path.is_file():
             raise CheckpointError(f"{path}: no such file; the checkpoint folder is incomplete.")
         digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    for name in (_EMBEDDING_FILE, _ENCODER_FILE):
+    for name in weights:
         path = folder / name
         if not path.is_file():
             raise CheckpointError(f"{path}: no such file; the checkpoint folder is incomplete.")

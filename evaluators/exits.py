@@ -1,9 +1,16 @@
 """Exit policies as arithmetic on a trace, vectorised over thresholds.
 
-Conventional exit: a sentence leaves at the first exit whose entropy is below the threshold, else
-after the last layer. Latency-aware exit (Tambe et al., "EdgeBERT", MICRO 2021): the entropy at
-exit 1 gives, through a table, predicted entropies of the later exits, and with them a predicted
-exit layer, known after layer 1. The sentence may leave sooner, and is forced out there.
+* Entropy: a sentence leaves at the first exit whose entropy is below the threshold, else after the
+  last layer (Xin et al., "DeeBERT", ACL 2020; the conventional exit of EdgeBERT).
+* Normalised entropy: the same with the entropy divided by the logarithm of the number of classes
+  (the uncertainty of Liu et al., "FastBERT", ACL 2020).
+* Confidence: at the first exit whose largest softmax probability is at or above the threshold
+  (Schwartz et al., "The Right Tool for the Job", ACL 2020; without their calibration).
+* Patience: at the first exit that is the last of so many in a row which each agree with the exit
+  before them (Zhou et al., "BERT Loses Patience", NeurIPS 2020): never before layer patience + 1.
+* Latency-aware (Tambe et al., "EdgeBERT", MICRO 2021): the entropy at exit 1 gives, through a
+  table, predicted entropies of the later exits, and with them a predicted exit layer, known after
+  layer 1. The sentence may leave sooner, by its entropy, and is forced out there.
 """
 
 from __future__ import annotations
@@ -14,28 +21,57 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.traces import ENTROPY_STEP, ExitTrace, Split
-from search_space import ExitKnobs, ExitPolicy
+from evaluators.exit_levels import (
+    FloatArray,
+    LayerArray,
+    confidence_levels,
+    entropy_levels,
+    layer_type,
+    layers_at,
+    patience_levels,
+    policy_levels,
+    predicted_levels,
+    threshold_sign,
+)
+from evaluators.traces import ExitTrace, Split
+from search_space import KNOBS_OF_EXIT_POLICY, ExitKnobs, ExitPolicy
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
-def conventional_exits(entropy: FloatArray, thresholds: FloatArray) -> IntArray:
+def conventional_exits(entropy: FloatArray, thresholds: FloatArray) -> LayerArray:
     """Exit layer (n_thresholds, n_sentences), layers counted from 1.
 
     Args:
         entropy: (n_sentences, n_exits), nats. The last column plays no part: who gets there stays.
         thresholds: (n_thresholds,), nats.
     """
-    lowest = np.minimum.accumulate(entropy[:, :-1], axis=1)
-    exits: IntArray = 1 + (lowest[None] >= thresholds[:, None, None]).sum(axis=2)
-    return exits
+    return layers_at(entropy_levels(entropy), thresholds)
+
+
+def confident_exits(confidence: FloatArray, thresholds: FloatArray) -> LayerArray:
+    """Exit layer (n_thresholds, n_sentences) of the first exit as confident as the threshold.
+
+    Args:
+        confidence: (n_sentences, n_exits) largest probability. The last column plays no part.
+        thresholds: (n_thresholds,).
+    """
+    return layers_at(confidence_levels(confidence), -thresholds)
+
+
+def patient_exits(agrees: NDArray[np.bool_], patience: IntArray) -> LayerArray:
+    """Exit layer (n_patiences, n_sentences) of the first exit after so many agreements in a row.
+
+    Args:
+        agrees: (n_sentences, n_exits - 1) whether exits 2 … n_exits agree with the one before.
+        patience: (n_patiences,) agreements, 1 or more.
+    """
+    return layers_at(patience_levels(agrees), -patience.astype(np.float64))
 
 
 def predicted_exits(
     first_entropy: FloatArray, predicted_entropies: NDArray[np.floating], thresholds: FloatArray
-) -> IntArray:
+) -> LayerArray:
     """Predicted exit layer (n_thresholds, n_sentences), known after layer 1.
 
     A sentence whose first entropy is below the threshold is predicted to exit at layer 1.
@@ -45,20 +81,16 @@ def predicted_exits(
         predicted_entropies: (n_rows, n_exits - 2) table of exits 2 … n_exits - 1.
         thresholds: (n_thresholds,), nats.
     """
-    n_rows = len(predicted_entropies)
-    rows = np.clip(np.rint(first_entropy / ENTROPY_STEP).astype(np.int64), 0, n_rows - 1)
-    lowest = np.minimum.accumulate(predicted_entropies.astype(np.float64), axis=1)
-    by_row = 2 + (lowest[None] >= thresholds[:, None, None]).sum(axis=2)
-    leaves_first = first_entropy[None] < thresholds[:, None]
-    return np.where(leaves_first, 1, by_row[:, rows]).astype(np.int64)
+    return layers_at(predicted_levels(first_entropy, predicted_entropies), thresholds)
 
 
 def latency_aware_exits(
     entropy: FloatArray, predicted_entropies: NDArray[np.floating], thresholds: FloatArray
-) -> tuple[IntArray, IntArray]:
+) -> tuple[LayerArray, LayerArray]:
     """Predicted and actual exit layers, both (n_thresholds, n_sentences)."""
-    predicted = predicted_exits(entropy[:, 0], predicted_entropies, thresholds)
-    return predicted, np.minimum(predicted, conventional_exits(entropy, thresholds))
+    predicted = predicted_levels(entropy[:, 0], predicted_entropies)
+    actual = np.minimum(predicted, entropy_levels(entropy))
+    return layers_at(predicted, thresholds), layers_at(actual, thresholds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,29 +124,39 @@ class ExitHistogram:
         return mean
 
 
-def exit_layers(trace: ExitTrace, knobs: Sequence[ExitKnobs]) -> tuple[IntArray, IntArray]:
+def exit_layers(trace: ExitTrace, knobs: Sequence[ExitKnobs]) -> tuple[LayerArray, LayerArray]:
     """Predicted and actual exit layers, both (n_settings, n_sentences), for settings of the knobs.
 
     The answer does not depend on how sentences are batched or settings are ordered.
+
+    Raises:
+        ValueError: a policy asks for the probabilities of a regression.
     """
-    entropy = trace.entropy
-    n_settings, n_sentences = len(knobs), len(entropy)
-    predicted = np.full((n_settings, n_sentences), trace.n_exits, dtype=np.int64)
+    shape = (len(trace.tokens), len(knobs))
+    # As in `layers_at`, neighbours in memory are the settings of one sentence.
+    predicted = np.full(shape, trace.n_exits, dtype=layer_type(trace.n_exits))
     actual = predicted.copy()
-    thresholds = np.array([k.entropy_threshold for k in knobs], dtype=np.float64)
-    policies = np.array([k.exit_policy.value for k in knobs])
-    conventional = policies == ExitPolicy.ENTROPY.value
-    if conventional.any():
-        actual[conventional] = conventional_exits(entropy, thresholds[conventional])
-    aware = policies == ExitPolicy.LATENCY_AWARE.value
-    if aware.any():
-        predicted[aware], actual[aware] = latency_aware_exits(
-            entropy, trace.predicted_entropies, thresholds[aware]
-        )
-    return predicted, actual
+    alike: dict[tuple[ExitPolicy, float], list[int]] = {}
+    for place, setting in enumerate(knobs):
+        alike.setdefault((setting.exit_policy, setting.patience_tolerance), []).append(place)
+    for (policy, _), places in alike.items():
+        if policy is ExitPolicy.NONE:
+            continue
+        levels = policy_levels(trace, knobs[places[0]])
+        name = KNOBS_OF_EXIT_POLICY[policy][0]
+        values = np.array([getattr(knobs[i], name) for i in places], dtype=np.float64)
+        thresholds = threshold_sign(policy) * values
+        first, last = places[0], places[-1]
+        # A slice, where settings of a policy stand together, is quicker than a list of places.
+        where = slice(first, last + 1) if last - first + 1 == len(places) else places
+        actual[:, where] = layers_at(levels, thresholds).T
+        if policy is ExitPolicy.LATENCY_AWARE:
+            foretold = predicted_levels(trace.entropy[:, 0], trace.predicted_entropies)
+            predicted[:, where] = layers_at(foretold, thresholds).T
+    return predicted.T, actual.T
 
 
-def accuracy_with_error(trace: ExitTrace, actual: IntArray) -> tuple[FloatArray, FloatArray]:
+def accuracy_with_error(trace: ExitTrace, actual: LayerArray) -> tuple[FloatArray, FloatArray]:
     """Accuracy (n_settings,) and its standard error, for exit layers (n_settings, n_sentences)."""
     right = trace.logits.argmax(axis=-1) == trace.labels[:, None]
     n_sentences = len(right)

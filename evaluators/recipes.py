@@ -39,13 +39,13 @@ MINILM_STAGE: Final = Stage(
     learning_rate=1e-4,
     exit_weights=(4, 3, 3, 4, 5, 6),
 )
-DISTIL_STAGE: Final = Stage(
-    name="albert-hidden", epochs=1, max_steps=1_000, learning_rate=2e-4, weight_decay=0.0
+DISTIL_STAGES: Final = (
+    Stage(name="albert-hidden", epochs=1, max_steps=1_000, learning_rate=2e-4, weight_decay=0.0),
+    Stage(name="albert-hidden-all", epochs=1, learning_rate=2e-4, weight_decay=0.0),
 )
 ALBERT_STAGE: Final = Stage(
     name="albert-mini",
     epochs=2,
-    max_steps=800,
     learning_rate=1.5e-4,
     exit_weights=(3, 2, 2, 2, 2, 2, 3, 3, 3, 4, 4, 6),
 )
@@ -91,9 +91,9 @@ def train_albert_mini(
 ) -> None:
     """Distil a 12-layer shared encoder from MiniLM, fine-tune it on SST-2; write it to ``out``.
 
-    Stage 1 matches the hidden states of every second layer to the pre-trained MiniLM on all GLUE
-    training sentences at hand. Stage 2 trains on SST-2 with labels, the fine-tuned teacher's logits
-    and its hidden states, all exits in the loss.
+    The first two stages match the hidden states of every second layer to the pre-trained MiniLM, a
+    short one and then one over all GLUE training sentences at hand. The last trains on SST-2 with
+    labels, the fine-tuned teacher's logits and its hidden states, all exits in the loss.
     """
     data = load_sst2(glue_dir)
     tokenizer = load_tokenizer(pretrained_folder())
@@ -120,7 +120,8 @@ def train_albert_mini(
         return _hidden_mismatch(model.hidden_states(ids, mask), target, mask)
 
     if not (work / "albert-mini.safetensors").is_file():
-        run_stage(DISTIL_STAGE, model, hidden_loss, [len(row) for row in rows], work, seed, say)
+        for stage in DISTIL_STAGES:
+            run_stage(stage, model, hidden_loss, [len(row) for row in rows], work, seed, say)
 
     teacher = load_checkpoint(teacher_dir)
     task_rows = token_ids(tokenizer, data.train.texts)
@@ -138,7 +139,7 @@ def train_albert_mini(
         return _exit_loss(logits, labels[list(batch)], weights, target_logits, 2.0) + matched
 
     run_stage(ALBERT_STAGE, model, task_loss, [len(row) for row in task_rows], work, seed, say)
-    stages = [(DISTIL_STAGE, len(rows)), (ALBERT_STAGE, len(task_rows))]
+    stages = [*((stage, len(rows)) for stage in DISTIL_STAGES), (ALBERT_STAGE, len(task_rows))]
     _finish(model, out, tokenizer, FP16, data, stages, seed, say)
 
 

@@ -86,6 +86,11 @@ class ExitTrace:
         """Entropy (n_sentences, n_exits) of every exit, nats."""
         return entropies(self.logits)
 
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """Largest softmax probability (n_sentences, n_exits) of every exit."""
+        return confidences(self.logits)
+
     def of(self, split: Split) -> ExitTrace:
         """The part of the trace that belongs to one split."""
         return self._parts[split]
@@ -119,6 +124,17 @@ def entropies(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     exponentials = np.exp(x)
     total = exponentials.sum(axis=-1)
     result: NDArray[np.float64] = np.log(total) - (x * exponentials).sum(axis=-1) / total
+    return result
+
+
+def confidences(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Largest softmax probability, (...,) from logits (..., n_classes): 1 / sum e^(x - max x).
+
+    >>> float(confidences(np.zeros(4)))
+    0.25
+    """
+    x = logits.astype(np.float64)
+    result: NDArray[np.float64] = 1 / np.exp(x - x.max(axis=-1, keepdims=True)).sum(axis=-1)
     return result
 
 

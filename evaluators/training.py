@@ -122,7 +122,8 @@ def exit_accuracies(model: ExitEncoder, tokenizer: Tokenizer, data: Sentences) -
     with torch.inference_mode():
         for start in range(0, len(order), 64):
             batch = order[start : start + 64]
-            predicted = model(*pad_batch([rows[i] for i in batch])).argmax(-1)
+            ids, mask = pad_batch([rows[i] for i in batch], model.pad_id)
+            predicted = model(ids, mask).argmax(-1)
             right += (predicted == labels[batch][:, None]).sum(0)
     return [round(float(value) / len(rows), 4) for value in right]
 

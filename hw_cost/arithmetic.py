@@ -38,7 +38,10 @@ def mac_energy_pj(
     2.2), the adder's with the accumulator's width over its nominal one. AdaptivFloat and minifloat
     cost alike; an integer MAC costs ``integer_mac_ratio`` of that, a posit one ``posit_mac_ratio``
     (decoders and encoders around a float MAC). If operands differ in kind the dearer one rules; if
-    one is IEEE, the wider IEEE format does the arithmetic, whatever the accumulator.
+    one is IEEE, the wider IEEE format does the arithmetic, whatever the accumulator. An MX format
+    costs what its elements do: adding the exponents of two blocks and shifting once for 32 MACs is
+    left out, and so are the terms of zero points of affine integers, one for each result (scales
+    of all kinds are applied where results are converted to the operand format).
     """
     t = technology
     ratio = np.ones(()) if accumulator_bits is None else accumulator_bits / t.accumulator_bits
@@ -76,7 +79,7 @@ def mac_area_um2(
 def _kind_ratio(
     weight: NumberFormat, activation: NumberFormat, ratios: dict[FormatKind, float]
 ) -> float:
-    return max(ratios.get(f.kind, 1.0) for f in (weight, activation))
+    return max(ratios.get(f.element.kind, 1.0) for f in (weight, activation))
 
 
 def _energy_ratios(t: Technology) -> dict[FormatKind, float]:

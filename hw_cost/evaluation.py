@@ -82,11 +82,13 @@ class Evaluation:
     def blocks(self, *, detailed: bool = False) -> Iterator[Block]:
         """Feasible designs in blocks whose steps stay small; fills `feasible` of the buffers."""
         rows = np.flatnonzero(self.feasible)
+        if len(rows) == 0:
+            return
         rows = rows[np.argsort(self.structure[rows], kind="stable")]
         of = self.structure[rows]
         wanted, place = np.unique(of, return_inverse=True)
         model, rates = model_of(self.workload), rates_of(self.technology)
-        work = work_of(self.workload, self.tokens, self.chips.n, self.technology)
+        work = work_of(self.workload, self.tokens, self.chips.n, self.chips.units, self.technology)
         size = max(_BLOCK_STEPS // (len(self.tokens) * (len(work.spans) + 1)), 16)
         for first in range(0, len(wanted), size):
             here = wanted[first : first + size]
@@ -151,10 +153,10 @@ def evaluation(
             f"Predicted layer {groups.predicted_layer.max()} of a group: expected at most the "
             f"{shape.layers} layers of the encoder."
         )
-    if groups.tokens.max() > shape.positions:
+    if groups.tokens.max() > shape.longest_sentence:
         raise GroupsError(
-            f"Group of {groups.tokens.max()} tokens: expected at most the {shape.positions} "
-            "positions of the encoder."
+            f"Group of {groups.tokens.max()} tokens: expected at most the "
+            f"{shape.longest_sentence} positions of the encoder."
         )
     tokens, token = np.unique(groups.tokens.astype(np.int64), return_inverse=True)
     structures, structure = columns.structure()

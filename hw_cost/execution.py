@@ -582,22 +582,13 @@ def _attention(
         row: of ``out``.
         out: (8, 7) receives energy by part.
     """
-    tokens, size, pairs = work.tokens[s], work.where[c.n], work.pairs[k, s]
-    on = turn = all_tiles = all_vectors = 0
-    busiest_heads = busiest_tiles = busiest_vectors = 0
-    for h in range(work.spans.shape[1]):
-        if work.spans[k, h] == 0:
-            break
-        tiles, vectors = work.tiles[size, k, h, s], work.vectors[size, k, h, s]
-        all_tiles += tiles
-        all_vectors += vectors
-        if turn == 0:  # the first unit has the widest head of every round
-            busiest_tiles += tiles
-            busiest_vectors += vectors
-            busiest_heads += 1
-            turn = c.units
-        turn -= 1
-        on += 1
+    tokens, on, pairs = work.tokens[s], work.heads_on[k], work.pairs[k, s]
+    size, units = work.where[c.n], work.where_units[c.units]
+    all_tiles = work.attention[size, units, k, s, 0]
+    all_vectors = work.attention[size, units, k, s, 1]
+    busiest_tiles = work.attention[size, units, k, s, 2]
+    busiest_vectors = work.attention[size, units, k, s, 3]
+    busiest_heads = np.ceil(on / c.units)
     head_blocks = np.ceil(m.head_width / c.n)
     tile_cycles = c.n * (2 * head_blocks + r.fill)
     fill = c.n * head_blocks * row_blocks * r.fill
@@ -661,6 +652,92 @@ def _reads_once(
 
 
 @njit(cache=True, error_model="numpy")
+def _map_stages(
+    c: Chip,
+    m: Model,
+    r: Rates,
+    tokens: int,
+    row_blocks: float,
+    row_blocks_of_unit: float,
+    plan: Floats,
+    on: int,
+    through: bool,
+    mapping: Floats,
+) -> tuple[bool, bool, float, float, float]:
+    """Mappings of a layer's stages, with activations that stay or that pass through the DRAM.
+
+    Resident through a layer are its input and the attention context, as much as all keys and
+    values, unless activations pass through.
+
+    Args:
+        c: the chip.
+        m: workload.
+        r: constants.
+        tokens: rows.
+        row_blocks: blocks of n rows.
+        row_blocks_of_unit: of the unit with most of them.
+        plan: (6, 13) of the layer's GEMMs.
+        on: heads that are on.
+        through: whether activations pass through the DRAM.
+        mapping: (3, 11) receives the mappings of `STAGES`.
+
+    Returns:
+        Whether all fit, whether every weight is read once and nothing spilled, least buffer bits of
+        the stages where it is not so, time and energy.
+    """
+    row_bits = float(tokens * m.activation_bits)
+    head_bits = min(c.units, on) * (3 * m.head_width + c.n) * row_bits
+    resident = 0.0 if through else 2.0 * m.hidden * row_bits
+    fits, once, need, time, pj = True, True, 0.0, 0.0, 0.0
+    for stage in range(3):
+        passing_a = passing_b = 0.0
+        if through:
+            passing_a, moved_pj = _passing(c, m, stage, tokens, on)
+            pj += moved_pj
+            if stage == _FFN:
+                passing_b, moved_pj = _passing(c, m, _FFN2_GEMM, tokens, on)
+                pj += moved_pj
+        base_bits = resident + head_bits if stage == _QKV else resident
+        if not _reads_once(
+            c,
+            m,
+            r,
+            stage,
+            tokens,
+            row_blocks,
+            row_blocks_of_unit,
+            plan,
+            base_bits,
+            through,
+            passing_a,
+            passing_b,
+            mapping,
+        ):
+            once = False
+            least_of_stage = _map_stage(
+                c,
+                m,
+                r,
+                stage,
+                tokens,
+                row_blocks,
+                row_blocks_of_unit,
+                stage,  # stages begin with the GEMMs of the same number
+                plan,
+                base_bits,
+                through,
+                passing_a,
+                passing_b,
+                mapping,
+            )
+            need = max(need, least_of_stage)
+            fits = fits and mapping[stage, 4] > 0
+        time += mapping[stage, 9]
+        pj += mapping[stage, 10]
+    return fits, once, need, time, pj
+
+
+@njit(cache=True, error_model="numpy")
 def _map_layer(
     c: Chip,
     m: Model,
@@ -675,10 +752,9 @@ def _map_layer(
 ) -> tuple[bool, bool, float]:
     """Mappings of a layer: whether all fit, whether through the DRAM, least buffer bits.
 
-    Resident through a layer are its input and the attention context, as much as all keys and
-    values. Where there is a DRAM, activations can pass through the buffers from there instead. That
-    is chosen if the layer is better for it: its stages with attention's transfers, none of which is
-    taken to hide under attention.
+    Where there is a DRAM, activations can pass through the buffers from there instead of staying.
+    That is chosen if the layer is better for it: its stages with attention's transfers, none of
+    which is taken to hide under attention.
 
     Args:
         c: the chip.
@@ -692,102 +768,24 @@ def _map_layer(
         mapping: (3, 11) receives the mappings of `STAGES`.
         through_mapping: (3, 11) room for those through the DRAM.
     """
-    row_bits = float(tokens * m.activation_bits)
-    head_bits = min(c.units, on) * (3 * m.head_width + c.n) * row_bits
-    base = 2.0 * m.hidden * row_bits
-    need, fits, once = 0.0, True, True
-    for stage in range(3):
-        base_bits = base + head_bits if stage == _QKV else base
-        if _reads_once(
-            c,
-            m,
-            r,
-            stage,
-            tokens,
-            row_blocks,
-            row_blocks_of_unit,
-            plan,
-            base_bits,
-            False,
-            0.0,
-            0.0,
-            mapping,
-        ):
-            continue
-        least_of_stage = _map_stage(
-            c,
-            m,
-            r,
-            stage,
-            tokens,
-            row_blocks,
-            row_blocks_of_unit,
-            stage,  # stages begin with the GEMMs of the same number
-            plan,
-            base_bits,
-            False,
-            0.0,
-            0.0,
-            mapping,
-        )
-        once = False
-        need = max(need, least_of_stage)
-        fits = fits and mapping[stage, 4] > 0
+    fits, once, least, stay_time, stay_pj = _map_stages(
+        c, m, r, tokens, row_blocks, row_blocks_of_unit, plan, on, False, mapping
+    )
     if once or not c.has_dram:
-        return fits, False, need
-    least, need, through_fits = need, 0.0, True
-    heads_bits = float(on * m.head_width) * row_bits
-    time = 4 * heads_bits * c.dram_ns_per_bit + c.dram_latency_ns
-    pj = heads_bits * (3 * c.dram_read_pj + c.dram_write_pj)
-    if c.objective != _BY_LATENCY:
-        pj += c.static_mw * time
-    for stage in range(3):
-        passing_a, moved_pj = _passing(c, m, stage, tokens, on)
-        passing_b = moved_b = 0.0
-        if stage == _FFN:
-            passing_b, moved_b = _passing(c, m, _FFN2_GEMM, tokens, on)
-        base_bits = head_bits if stage == _QKV else 0.0
-        if not _reads_once(
-            c,
-            m,
-            r,
-            stage,
-            tokens,
-            row_blocks,
-            row_blocks_of_unit,
-            plan,
-            base_bits,
-            True,
-            passing_a,
-            passing_b,
-            through_mapping,
-        ):
-            least_of_stage = _map_stage(
-                c,
-                m,
-                r,
-                stage,
-                tokens,
-                row_blocks,
-                row_blocks_of_unit,
-                stage,
-                plan,
-                base_bits,
-                True,
-                passing_a,
-                passing_b,
-                through_mapping,
-            )
-            need = max(need, least_of_stage)
-            through_fits = through_fits and through_mapping[stage, 4] > 0
-        time += through_mapping[stage, 9]
-        pj += through_mapping[stage, 10] + moved_pj + moved_b
+        return fits, False, least
+    through_fits, _, need, time, pj = _map_stages(
+        c, m, r, tokens, row_blocks, row_blocks_of_unit, plan, on, True, through_mapping
+    )
     least = min(least, need)
     if not through_fits:
         return fits, False, least
     if fits:
-        stay_time = mapping[0, 9] + mapping[1, 9] + mapping[2, 9]
-        stay_pj = mapping[0, 10] + mapping[1, 10] + mapping[2, 10]
+        heads_bits = float(on * m.head_width * tokens * m.activation_bits)
+        passing_ns = 4 * heads_bits * c.dram_ns_per_bit + c.dram_latency_ns
+        time += passing_ns
+        pj += heads_bits * (3 * c.dram_read_pj + c.dram_write_pj)
+        if c.objective != _BY_LATENCY:
+            pj += c.static_mw * passing_ns
         if not _is_better(c.objective, time, pj, stay_time, stay_pj):
             return True, False, least
     mapping[:, :] = through_mapping

@@ -7,6 +7,7 @@ touch its part of the band.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -67,9 +68,11 @@ class Work(NamedTuple):
             (those of its exit last), and of the start.
         rates: (2, 5, 6) of those: cycles a vector, cycles a row, pJ an element, vectors read,
             written, and read from tables.
-        where: (65,) place of a MAC vector size in the tables.
-        tiles: (n_sizes, n_kinds, n_heads, n_token_counts) score tiles.
-        vectors: (n_sizes, n_kinds, n_heads, n_token_counts) softmax vectors.
+        where: (65,) place of a MAC vector size in the table of attention.
+        where_units: (most units + 1,) place of a number of units in it.
+        attention: (n_sizes, n_unit_counts, n_kinds, n_token_counts, 4) score tiles and softmax
+            vectors of all heads, then those of the busiest unit. Heads are dealt to the units in
+            falling order of span: the first unit has the widest head of every round.
         pairs: (n_kinds, n_token_counts) query and key pairs inside the spans of all heads.
     """
 
@@ -82,8 +85,8 @@ class Work(NamedTuple):
     operations: Floats
     rates: Floats
     where: Ints
-    tiles: Ints
-    vectors: Ints
+    where_units: Ints
+    attention: Ints
     pairs: Ints
 
 
@@ -119,8 +122,18 @@ def rates_of(t: Technology) -> Rates:
     )
 
 
-def work_of(workload: Workload, tokens: Ints, vector_sizes: Ints, t: Technology) -> Work:
-    """What each step of a workload has to do for tokens (n_token_counts,), on those MAC units."""
+def work_of(
+    workload: Workload, tokens: Ints, vector_sizes: Ints, units: Ints, t: Technology
+) -> Work:
+    """What each step of a workload has to do.
+
+    Args:
+        workload: the encoder.
+        tokens: (n_token_counts,).
+        vector_sizes: MAC vector sizes that occur.
+        units: numbers of processing units that occur.
+        t: constants.
+    """
     shape = workload.shape
     spans = np.array(workload.layer_kinds, dtype=np.int64)
     gemms = np.zeros((len(spans) + 1, _WITH_WEIGHTS, 3), dtype=np.int64)
@@ -172,11 +185,43 @@ def work_of(workload: Workload, tokens: Ints, vector_sizes: Ints, t: Technology)
         for i, (rows, columns, rate) in enumerate(done):
             operations[:, step, i, 0], operations[:, step, i, 1] = rows, columns
             rates[step, i] = rate
-    tables = _attention_tables(np.unique(vector_sizes), spans, tokens)
+    where, *by_head = _attention_tables(np.unique(vector_sizes), spans, tokens)
+    where_units, attention = _dealt(by_head, np.unique(units))
     reach = np.minimum(spans[:, :, None] - 1, tokens - 1)  # of a head, on one side
     one_side = reach * (reach + 1) // 2 + (tokens - 1 - reach) * reach
     pairs = np.where(spans[:, :, None] > 0, tokens + 2 * one_side, 0).sum(axis=1)
-    return Work(spans, heads_on, twins, tokens, gemms, alive, operations, rates, *tables, pairs)
+    return Work(
+        spans,
+        heads_on,
+        twins,
+        tokens,
+        gemms,
+        alive,
+        operations,
+        rates,
+        where,
+        where_units,
+        attention,
+        pairs,
+    )
+
+
+def _dealt(by_head: Sequence[Ints], units: Ints) -> tuple[Ints, Ints]:
+    """`Work.where_units` and `Work.attention`.
+
+    Args:
+        by_head: tables (n_sizes, n_kinds, n_heads, n_token_counts) of tiles and of vectors.
+        units: distinct numbers of units.
+    """
+    sizes, kinds, _, lengths = by_head[0].shape
+    where = np.zeros(units.max() + 1, dtype=np.int64)
+    dealt = np.empty((sizes, len(units), kinds, lengths, 4), dtype=np.int64)
+    for i, count in enumerate(units):
+        where[count] = i
+        for j, table in enumerate(by_head):
+            dealt[:, i, :, :, j] = table.sum(axis=2)
+            dealt[:, i, :, :, 2 + j] = table[:, :, ::count].sum(axis=2)
+    return where, dealt
 
 
 @njit(cache=True, error_model="numpy")

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from hw_cost.units import Ints
-from search_space import CellKind, NumberFormat
+from search_space import MX_BLOCK, CellKind, NumberFormat, ScaleSharing
 
 
 class WorkloadError(ValueError):
@@ -27,9 +27,11 @@ class EncoderShape:
         ffn: width of the feed-forward layer.
         embedding_width: width of the embeddings; below `hidden` a projection follows them.
         vocabulary: rows of the token embedding.
-        positions: rows of the position embedding: the longest sentence.
-        token_types: rows of the token-type embedding.
+        positions: rows of the position embedding.
+        token_types: rows of the token-type embedding; 0 for none (reading one and adding it are
+            counted all the same: a row in 2 n + 1, one addition in 2).
         classes: outputs of a classifier.
+        first_position: row of the position embedding that the first token reads.
     """
 
     layers: int
@@ -42,14 +44,22 @@ class EncoderShape:
     positions: int
     token_types: int
     classes: int
+    first_position: int = 0
 
     def __post_init__(self) -> None:
         """Refuse dimensions that are not positive or do not divide."""
         for field in fields(self):
-            if getattr(self, field.name) < 1:
+            least = 0 if field.name in ("token_types", "first_position") else 1
+            if getattr(self, field.name) < least:
                 raise WorkloadError(
-                    f"{field.name} {getattr(self, field.name)} of an encoder: expected 1 or more."
+                    f"{field.name} {getattr(self, field.name)} of an encoder: expected {least} or "
+                    "more."
                 )
+        if self.longest_sentence < 1:
+            raise WorkloadError(
+                f"first_position {self.first_position}: expected less than the {self.positions} "
+                "positions."
+            )
         if self.hidden % self.heads:
             raise WorkloadError(
                 f"hidden {self.hidden} with {self.heads} heads: expected a multiple of the heads."
@@ -68,6 +78,11 @@ class EncoderShape:
     def head_width(self) -> int:
         """Width of one head."""
         return self.hidden // self.heads
+
+    @property
+    def longest_sentence(self) -> int:
+        """Tokens that have a position of their own."""
+        return self.positions - self.first_position
 
     @property
     def has_projection(self) -> bool:
@@ -340,36 +355,68 @@ class Workload:
 
     @property
     def weight_bits(self) -> float:
-        """Stored bits of an encoder weight: dense, or mask bit and non-zeros if that is less."""
-        return min(
-            1.0 * self.weight_format.bits, 1 + self.encoder_density * self.weight_format.bits
-        )
+        """Stored bits of an encoder weight: dense, or mask bit and non-zeros if that is less.
+
+        Scales of blocks are in it, as they stream with the weights; those of rows, one for hundreds
+        of weights, are stored (`stored_bits`) but left out of the traffic.
+        """
+        return self._compact_bits(self.encoder_density) + self._block_scale_bits
 
     @property
     def embedding_bits(self) -> float:
         """Stored bits of an embedding weight: dense, or mask bit and non-zeros if that is less."""
-        bits = self.weight_format.bits
-        return min(1.0 * bits, 1 + self.embedding_density * bits)
+        return self._compact_bits(self.embedding_density) + self._block_scale_bits
 
     @property
     def has_weight_mask(self) -> bool:
         """Whether encoder weights are stored as bitmask and non-zeros."""
-        return self.weight_bits < self.weight_format.bits
+        return self._compact_bits(self.encoder_density) < self.weight_format.bits
+
+    def _compact_bits(self, density: float) -> float:
+        bits = self.weight_format.bits
+        return min(1.0 * bits, 1 + density * bits)
+
+    @property
+    def _block_scale_bits(self) -> float:
+        """Bits of a block's scale for each of its weights."""
+        shared = self.weight_format.scale_sharing is ScaleSharing.BLOCK
+        return self.weight_format.scale_bits / MX_BLOCK if shared else 0.0
+
+    def _scale_bits(self, rows: int, width: int) -> int:
+        """Bits of the scales of a matrix; one scale a tensor counts as none."""
+        sharing, bits = self.weight_format.scale_sharing, self.weight_format.scale_bits
+        if sharing is ScaleSharing.CHANNEL:
+            return rows * bits
+        return rows * -(-width // MX_BLOCK) * bits if sharing is ScaleSharing.BLOCK else 0
 
     def stored_bits(self) -> StoredBits:
-        """Bits of the stored tensors: matrices in their smaller form, the rest dense."""
+        """Bits of the stored tensors: matrices in their smaller form, the rest dense.
+
+        Scales of rows and blocks count; those of whole tensors, some bytes each, do not.
+        """
         shape = self.shape
         bits = self.weight_format.bits
+        weight_bits = self._compact_bits(self.encoder_density)
+        embedding_bits = self._compact_bits(self.embedding_density)
         table = shape.embedding_parameters - 2 * shape.embedding_width
         matrices = shape.distinct_layers * shape.layer_weights
         matrices += shape.embedding_width * shape.hidden if shape.has_projection else 0
         parameters = shape.distinct_layers * shape.layer_parameters + shape.projection_parameters
         heads = shape.layers * shape.hidden * (shape.hidden + shape.classes)
         biases = shape.layers * (shape.hidden + shape.classes)
+        rows = shape.vocabulary + shape.positions + shape.token_types
+        layer_scales = self._scale_bits(4 * shape.hidden + shape.ffn, shape.hidden)
+        layer_scales += self._scale_bits(shape.hidden, shape.ffn)
+        encoder_scales = shape.distinct_layers * layer_scales
+        if shape.has_projection:
+            encoder_scales += self._scale_bits(shape.hidden, shape.embedding_width)
+        exit_scales = self._scale_bits(shape.hidden + shape.classes, shape.hidden)
         return StoredBits(
-            embeddings=table * self.embedding_bits + 2 * shape.embedding_width * bits,
-            encoder=matrices * self.weight_bits + (parameters - matrices) * bits,
-            exits=heads * self.weight_bits + biases * bits,
+            embeddings=table * embedding_bits
+            + 2 * shape.embedding_width * bits
+            + self._scale_bits(rows, shape.embedding_width),
+            encoder=matrices * weight_bits + (parameters - matrices) * bits + encoder_scales,
+            exits=heads * weight_bits + biases * bits + shape.layers * exit_scales,
         )
 
     @property

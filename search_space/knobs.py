@@ -6,11 +6,12 @@ The cut is by what a knob can change: `ModelKnobs` can change a logit (they are 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from search_space.formats import NumberFormat
+from search_space.formats import NumberFormat, checked_activation_format
 
 FULL_SPAN_TOKENS = 128
 """Attention span that masks nothing: the longest sequence that the project feeds an encoder."""
@@ -86,11 +87,28 @@ class MappingObjective(StrEnum):
 
 
 class ExitPolicy(StrEnum):
-    """When a sentence leaves the encoder."""
+    """When a sentence leaves the encoder; what is behind each is in `evaluators.exits`.
+
+    The order is that of the codes in exported parameters: new policies go to the end.
+    """
 
     NONE = "none"
     ENTROPY = "entropy"
     LATENCY_AWARE = "latency-aware"
+    NORMALISED_ENTROPY = "normalised-entropy"
+    CONFIDENCE = "confidence"
+    PATIENCE = "patience"
+
+
+KNOBS_OF_EXIT_POLICY: Final[Mapping[ExitPolicy, tuple[str, ...]]] = {
+    ExitPolicy.NONE: (),
+    ExitPolicy.ENTROPY: ("entropy_threshold",),
+    ExitPolicy.LATENCY_AWARE: ("entropy_threshold",),
+    ExitPolicy.NORMALISED_ENTROPY: ("normalised_entropy_threshold",),
+    ExitPolicy.CONFIDENCE: ("confidence_threshold",),
+    ExitPolicy.PATIENCE: ("patience", "patience_tolerance"),
+}
+"""Exit knobs that each policy looks at, its threshold first; it ignores the others."""
 
 
 class DvfsPolicy(StrEnum):
@@ -112,7 +130,8 @@ class ModelKnobs:
         encoder_sparsity: share of encoder weights that are zero, 0 to below 1.
         embedding_sparsity: share of embedding weights that are zero, 0 to below 1.
         weight_format: number format of all weight matrices.
-        activation_format: number format of all GEMM operands that are not weights.
+        activation_format: number format of all GEMM operands that are not weights; its scale cannot
+            be per channel, since channels of activations are summed over.
         embedding_storage: cells that hold the embeddings.
         encoder_storage: cells that hold the encoder weights.
         exit_storage: cells that hold poolers and classifiers of the exits, or ``encoder`` for
@@ -141,6 +160,7 @@ class ModelKnobs:
                     f"{name} {str(cell)!r}: 3.8e-3 of its cells are misread, and accuracy under "
                     "such faults has not been measured; expected another kind of cell."
                 )
+        checked_activation_format(self.activation_format)
         for name in ("encoder_sparsity", "embedding_sparsity"):
             value = getattr(self, name)
             if not 0 <= value < 1:
@@ -171,19 +191,41 @@ class ModelKnobs:
 class ExitKnobs:
     """What is arithmetic on a trace.
 
+    Each policy looks at its own knobs (`KNOBS_OF_EXIT_POLICY`); a default only fills the place of
+    a knob that the policy ignores.
+
     Attributes:
         exit_policy: when a sentence leaves.
         entropy_threshold: a sentence leaves at the first exit whose entropy (nats) is below it;
-            ignored by the policy ``none``.
+            0 or more, and at 0 none leaves early.
+        normalised_entropy_threshold: the same for the entropy as a share of its largest value,
+            the logarithm of the number of classes; 0 to 1.
+        confidence_threshold: a sentence leaves at the first exit whose largest softmax probability
+            is at or above it; 0 to 1.
+        patience: a sentence leaves at the first exit that is the last of so many in a row which
+            each agree with the exit before them; 1 or more.
+        patience_tolerance: answers of a regression agree if they differ by less, in the unit of
+            the labels; more than 0. Classes agree if they are the same, whatever it says.
     """
 
     exit_policy: ExitPolicy
-    entropy_threshold: float
+    entropy_threshold: float = 0.0
+    normalised_entropy_threshold: float = 0.0
+    confidence_threshold: float = 1.0
+    patience: int = 6
+    patience_tolerance: float = 0.5
 
     def __post_init__(self) -> None:
-        """Refuse a negative threshold."""
+        """Refuse thresholds outside their range."""
         if self.entropy_threshold < 0:
             raise ValueError(f"entropy_threshold {self.entropy_threshold}: expected 0 or more.")
+        for name in ("normalised_entropy_threshold", "confidence_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} {getattr(self, name)}: expected 0 to 1.")
+        if self.patience < 1:
+            raise ValueError(f"patience {self.patience}: expected 1 or more.")
+        if self.patience_tolerance <= 0:
+            raise ValueError(f"patience_tolerance {self.patience_tolerance}: expected more than 0.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

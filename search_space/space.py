@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from typing import Any, Final
 
 from search_space.expressions import Condition
-from search_space.formats import parse_number_format
+from search_space.formats import checked_activation_format, parse_number_format
 from search_space.knobs import (
+    KNOBS_OF_EXIT_POLICY,
     WITH_ENCODER,
     CellKind,
     Compaction,
@@ -46,6 +47,7 @@ KNOB_DEFAULTS: Final[Mapping[str, KnobValue]] = {
 UNITS: Final[Mapping[str, str]] = {
     "span_budget_tokens": "tokens",
     "entropy_threshold": "nats",
+    "patience": "exits",
     "data_sram_kib": "KiB",
     "mask_sram_kib": "KiB",
     "aux_sram_kib": "KiB",
@@ -71,7 +73,7 @@ _ENUM_KNOBS: Final[Mapping[str, type[StrEnum]]] = {
 }
 _TEXT_KNOBS: Final[Mapping[str, Callable[[str], Any]]] = {
     "weight_format": parse_number_format,
-    "activation_format": parse_number_format,
+    "activation_format": lambda name: checked_activation_format(parse_number_format(name)),
     "checkpoint": str,
     **_ENUM_KNOBS,
 }
@@ -86,6 +88,7 @@ _INTEGER_KNOBS: Final = frozenset(
         "weight_sram_kib",
         "dvfs_levels",
         "accumulator_bits",
+        "patience",
     }
 )
 
@@ -213,12 +216,14 @@ class SearchSpace:
     def canonical(self, point: Point) -> dict[str, KnobValue]:
         """The point with knobs that have no effect set to their one value.
 
-        Exit policy ``none`` has no threshold: the first of the space is written down. DVFS policy
-        ``fixed`` stays at the maximum voltage, so that is its minimum too, and has no levels.
+        An exit policy has its own knobs only, and ``none`` has no others: for those that it
+        ignores the first value of the space is written down. DVFS policy ``fixed`` stays at the
+        maximum voltage, so that is its minimum too, and has no levels.
         """
         flat = dict(point)
-        if flat.get("exit_policy") == ExitPolicy.NONE:
-            flat["entropy_threshold"] = self["entropy_threshold"].values[0]
+        if "exit_policy" in flat:
+            for name in _ignored_by(flat["exit_policy"]):
+                flat[name] = self[name].values[0]
         if flat.get("dvfs_policy") == DvfsPolicy.FIXED:
             flat["min_voltage_v"] = flat["max_voltage_v"]
             flat["dvfs_levels"] = self["dvfs_levels"].values[0]
@@ -240,11 +245,25 @@ class SearchSpace:
     def points(self, names: tuple[str, ...]) -> list[dict[str, KnobValue]]:
         """Distinct canonical combinations of the named knobs that break no condition, in order."""
         found: dict[tuple[KnobValue, ...], dict[str, KnobValue]] = {}
-        for combination in itertools.product(*(self[name].values for name in names)):
+        for combination in self._combinations(names):
             point = self.canonical(dict(zip(names, combination, strict=True)))
             if self.violation(point) is None:
                 found.setdefault(tuple(point.values()), point)
         return list(found.values())
+
+    def _combinations(self, names: tuple[str, ...]) -> Iterator[tuple[KnobValue, ...]]:
+        """Combinations of the named knobs' values, in order.
+
+        Knobs that an exit policy ignores are left at their first value: thresholds of several
+        policies, each over its own range, would else multiply before they fall together.
+        """
+        place = names.index("exit_policy") + 1 if "exit_policy" in names else 0
+        head, tail = names[:place], names[place:]
+        for first in itertools.product(*(self[name].values for name in head)):
+            ignored = _ignored_by(first[-1]) if first else ()
+            values = (self[n].values[:1] if n in ignored else self[n].values for n in tail)
+            for second in itertools.product(*values):
+                yield first + second
 
     def size(self) -> int:
         """Exact number of distinct designs.
@@ -270,6 +289,12 @@ class SearchSpace:
             if all(condition(point) for condition in joined):
                 total += math.prod(count for _, count in parts)
         return total
+
+
+def _ignored_by(policy: KnobValue) -> tuple[str, ...]:
+    """Exit knobs, the policy itself aside, that an exit policy does not look at."""
+    used = KNOBS_OF_EXIT_POLICY[ExitPolicy(str(policy))]
+    return tuple(n for n in EXIT_KNOBS if n not in used and n != "exit_policy")
 
 
 def model_knobs(flat: Point) -> ModelKnobs:

@@ -22,7 +22,7 @@ from hw_cost import EncoderShape
 from search_space import ModelKnobs, nearest
 
 SHIPPED: Final = Path(__file__).parent / "recorded_sst2"
-_KEY_NAMES: Final = (
+KEY_NAMES: Final = (
     "checkpoint",
     "span_budget_tokens",
     "encoder_sparsity",
@@ -30,6 +30,7 @@ _KEY_NAMES: Final = (
     "weight_format",
     "activation_format",
 )
+"""Model knobs that make up a `TraceKey`, in its order."""
 
 TraceKey = tuple[str, int, float, float, str, str]
 
@@ -107,6 +108,14 @@ class RecordedTraces:
         """Every recorded setting."""
         return [key for c in self.manifest.checkpoints.values() for key in c.settings]
 
+    def first_setting(self, checkpoint: str) -> TraceKey:
+        """The setting of a checkpoint that was recorded first.
+
+        Raises:
+            RecordedTracesError: nothing of that checkpoint is recorded.
+        """
+        return self._checkpoint(checkpoint).settings[0]
+
     def shape(self, checkpoint: str) -> EncoderShape:
         """Shape of a checkpoint's encoder.
 
@@ -148,7 +157,7 @@ class RecordedTraces:
 
     def _missing(self, key: TraceKey) -> str:
         checkpoint = self._checkpoint(key[0])
-        for position, name in enumerate(_KEY_NAMES):
+        for position, name in enumerate(KEY_NAMES):
             values = sorted({setting[position] for setting in checkpoint.settings}, key=str)
             if key[position] not in values:
                 shown = ", ".join(str(value) for value in values)
@@ -156,7 +165,7 @@ class RecordedTraces:
                     f"No trace is recorded for {name} {key[position]} (recorded: {shown}): choose "
                     "one of these, or use --evaluator live."
                 )
-        named = ", ".join(f"{n} {v}" for n, v in zip(_KEY_NAMES, key, strict=True))
+        named = ", ".join(f"{n} {v}" for n, v in zip(KEY_NAMES, key, strict=True))
         return f"No trace is recorded for the setting {named}: use --evaluator live."
 
     def _load(self, name: str) -> _Arrays:

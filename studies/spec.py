@@ -25,7 +25,9 @@ from evaluators.trace_cache import DEFAULT_LIMIT_MIB
 from search_space import (
     KNOB_DEFAULTS,
     KNOBS,
+    KNOBS_OF_EXIT_POLICY,
     Dimension,
+    ExitPolicy,
     IdleAccounting,
     PowerMode,
     Scenario,
@@ -43,6 +45,8 @@ _PADDED = re.compile(r"padded\((\d+)\)")
 _CONSTRAINT = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+.\deE]+)\s*")
 _MOST_VALUES: Final = 10_000
 """Values of a range: more than anyone searches, and far from what memory holds."""
+_REGRESSIONS: Final = frozenset({"STS-B"})
+"""GLUE tasks whose answer is a number: agreement of exits then needs a tolerance."""
 
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
@@ -114,7 +118,8 @@ class EvaluatorTable(_Table):
     )
     checkpoints: dict[str, str] = Field(
         default_factory=dict,
-        description="Folders of checkpoints that are not shipped, by the name used in the space.",
+        description="Checkpoints that are not shipped, by the name used in the space: a folder, or "
+        "the hub name of a model.",
     )
     cache: str | None = Field(
         default=None,
@@ -351,8 +356,32 @@ class StudySpec(_Table):
             # Whole numbers stay whole in a range, and 0 of a real knob is 0.0.
             typed = (v if isinstance(v, str) else knob_value(name, v) for v in values)
             dimensions.append(Dimension(name, tuple(typed), log))
+        self._check_exit_knobs(dimensions)
         conditions = tuple(parse_condition(text, KNOBS) for text in self.conditions)
         return SearchSpace(tuple(dimensions), conditions)
+
+    def _check_exit_knobs(self, dimensions: Iterable[Dimension]) -> None:
+        """Require the knobs that the exit policies look at, and one value of those they do not.
+
+        Raises:
+            ValueError: a knob is left out though a policy needs it, or multiplies equal designs.
+        """
+        values = {dimension.name: dimension.values for dimension in dimensions}
+        is_regression = self.scenario.task in _REGRESSIONS
+        for policy in values["exit_policy"]:
+            for name in KNOBS_OF_EXIT_POLICY[ExitPolicy(str(policy))]:
+                is_needed = is_regression or name != "patience_tolerance"
+                if is_needed and name not in self.space:
+                    raise ValueError(
+                        f"knob {name!r} is missing, and exit policy {policy!r} looks at it: give "
+                        "it a value, a list or a range"
+                    )
+        tolerances = len(values["patience_tolerance"])
+        if tolerances > 1 and not is_regression:
+            raise ValueError(
+                f"knob 'patience_tolerance' has {tolerances} values, and none has an effect on "
+                f"{self.scenario.task}, whose answers are classes: leave it out"
+            )
 
     def with_overrides(self, changes: Mapping[str, Any]) -> StudySpec:
         """A copy with values changed, by dotted name (``search.trials``).

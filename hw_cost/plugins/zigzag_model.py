@@ -207,7 +207,7 @@ class ZigZagModel:
                 if head % int(chips.units[chip]) == 0:
                     busiest += costs.cycles[0]
         # Softmax has a share of its own in the buffers, which stays.
-        vectors = work.vectors[work.where[chips.n[chip]], place.step, :, place.tokens].sum()
+        vectors = work.attention[work.where[chips.n[chip]], 0, place.step, place.tokens, 1]
         moved_pj = 3 * chips.read_activations_pj[chip] + chips.write_activations_pj[chip]
         buffer_pj += vectors * moved_pj
         steps.energy_pj[(*place[:3], _SRAM)] += buffer_pj - steps.gemm_pj[(*place, _SRAM)]

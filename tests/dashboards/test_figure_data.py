@@ -52,6 +52,22 @@ def test_knobs_that_vary_and_constants_are_apart(front: Front) -> None:
     assert data.constants == (("Entropy threshold (nats)", "0.3"), ("Data SRAM (KiB)", "64"))
 
 
+def test_exit_knobs_that_no_policy_looks_at_are_left_out(make_front: MakeFront) -> None:
+    """Of the exit knobs those are shown that some design's policy looks at."""
+    exits: dict[str, Any] = {"entropy_threshold": 0.3, "confidence_threshold": 0.9, "patience": 6}
+    front = make_front(
+        [
+            design(0, exit_policy="confidence", **exits),
+            design(1, exit_policy="none", **exits | {"confidence_threshold": 0.8}),
+        ]
+    )
+    data = front_data(front)
+    titles = [knob.title for knob in data.knobs] + [title for title, _ in data.constants]
+    assert "Confidence threshold" in titles
+    assert "Exit policy" in titles
+    assert not {"Entropy threshold (nats)", "Patience (exits)"} & set(titles)
+
+
 def test_levels_are_in_the_order_of_their_numbers(front: Front) -> None:
     """Text levels sort by the numbers in them, so that 8 bits come before 10."""
     checkpoint, weight_format, size = front_data(front).knobs

@@ -129,6 +129,10 @@ class TestPackage:
             "MAX_VOLTAGE_MV": 800,
             "DEADLINE_NS": 6_000_000,
             "ENTROPY_THRESHOLD_Q10": 307,
+            "NORMALISED_ENTROPY_THRESHOLD_Q16": 0,
+            "CONFIDENCE_THRESHOLD_Q16": 65_536,
+            "PATIENCE": 6,
+            "PATIENCE_TOLERANCE_Q10": 512,
             "WEIGHT_BITS": 8,
             "WEIGHT_EXPONENT_BITS": 3,
             "ACTIVATION_BITS": 6,
@@ -147,6 +151,24 @@ class TestPackage:
             "ACCUMULATOR_BITS": 32,
             "DVFS_LEVELS": 16,
         }
+
+    def test_values_of_other_exit_policies(self, tmp_path: Path) -> None:
+        """Thresholds that are shares are in 1/65536, patience in exits, its tolerance in 1/1024."""
+        knobs: dict[str, KnobValue] = {
+            "exit_policy": "patience",
+            "normalised_entropy_threshold": 0.25,
+            "confidence_threshold": 0.999,
+            "patience": 3,
+            "patience_tolerance": 0.25,
+        }
+        front = make_front([(0.86, 1e7, 2.0, 5e6)], knobs=knobs)
+        document, package = exported(front, tmp_path / "out")
+        assert {name: document["knobs"][name] for name in knobs} == knobs
+        found = parameters(package)
+        assert found["EXIT_POLICY"] == 5
+        assert found["NORMALISED_ENTROPY_THRESHOLD_Q16"] == 16_384
+        assert found["CONFIDENCE_THRESHOLD_Q16"] == 65_470
+        assert (found["PATIENCE"], found["PATIENCE_TOLERANCE_Q10"]) == (3, 256)
 
     @pytest.mark.parametrize(
         ("knob", "kind"),

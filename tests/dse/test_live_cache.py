@@ -20,7 +20,7 @@ from evaluators.trace_cache import DEFAULT_LIMIT_MIB
 from search_space import FP16
 from studies.recorded import RecordedTraces
 from studies.spec import read_spec, spec_of
-from tests.evaluators.conftest import ALBERT, made_up_sentences, random_encoder, tiny_tokenizer
+from tests.evaluators.conftest import CONFIGS, made_up_sentences, random_encoder, tiny_tokenizer
 from tests.small_study import changed, tiny_document, toml_text
 
 
@@ -44,7 +44,7 @@ def made_up_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def document(tmp_path: Path) -> dict[str, Any]:
     """A live study of two settings of a tiny checkpoint."""
     folder = tmp_path / "tiny"
-    save_checkpoint(random_encoder(ALBERT), folder, tiny_tokenizer(), FP16)
+    save_checkpoint(random_encoder(CONFIGS["albert"]), folder, tiny_tokenizer(), FP16)
     assert "tiny" not in shipped_checkpoints()
     return changed(
         tiny_document(),

@@ -1,7 +1,8 @@
-"""Examples that the tests of the evaluators share: two tiny checkpoints and a made-up task."""
+"""Examples that the tests of the evaluators share: tiny checkpoints and a made-up task."""
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -38,14 +39,49 @@ SIZES: dict[str, Any] = {
     "layer_norm_eps": 1e-12,
     "pad_token_id": 0,
 }
-BERT = {"model_type": "bert", **SIZES}
-ALBERT = {
-    "model_type": "albert",
-    "embedding_size": 8,
-    "num_hidden_groups": 1,
-    "inner_group_num": 1,
-    **SIZES,
+CONFIGS: dict[str, dict[str, Any]] = {
+    "bert": {"model_type": "bert", **SIZES},
+    "albert": {
+        "model_type": "albert",
+        "embedding_size": 8,
+        "num_hidden_groups": 1,
+        "inner_group_num": 1,
+        **SIZES,
+    },
+    "distilbert": {
+        "model_type": "distilbert",
+        "vocab_size": SIZES["vocab_size"],
+        "dim": 16,
+        "n_layers": 3,
+        "n_heads": 2,
+        "hidden_dim": 32,
+        "activation": "gelu",
+        "dropout": 0.1,
+        "attention_dropout": 0.1,
+        "max_position_embeddings": 40,
+        "pad_token_id": 0,
+    },
+    # As in the real thing, padding is token 1 and the first token has position 2 of 42.
+    "roberta": {
+        "model_type": "roberta",
+        **SIZES,
+        "pad_token_id": 1,
+        "max_position_embeddings": 42,
+    },
 }
+"""A tiny encoder of every family: three layers (of one set of weights in ALBERT), two heads."""
+
+
+class Bomb:
+    """Unpickling this makes a folder: a sign that code of the file was run."""
+
+    def __init__(self, sign: Path) -> None:
+        """Choose the folder that gives it away."""
+        self.sign = sign
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What pickle would call."""
+        return (os.mkdir, (str(self.sign),))
 
 
 def tiny_tokenizer() -> Tokenizer:
@@ -94,14 +130,14 @@ def tokenizer() -> Tokenizer:
 def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of the tiny checkpoints in half precision, by family; no test may write there."""
     folders = {}
-    for config in (BERT, ALBERT):
-        folder = tmp_path_factory.mktemp(config["model_type"])
+    for family, config in CONFIGS.items():
+        folder = tmp_path_factory.mktemp(family)
         save_checkpoint(random_encoder(config), folder, tiny_tokenizer(), card={"made": "up"})
-        folders[str(config["model_type"])] = folder
+        folders[family] = folder
     return folders
 
 
-@pytest.fixture(params=["bert", "albert"])
+@pytest.fixture(params=sorted(CONFIGS))
 def tiny(request: pytest.FixtureRequest, tiny_folders: dict[str, Path]) -> Path:
     """Each of the tiny checkpoints in turn."""
     return tiny_folders[request.param]
@@ -112,7 +148,7 @@ def make_encoder() -> Callable[..., ExitEncoder]:
     """Makes a random tiny encoder of a family from a seed."""
 
     def make(family: str, seed: int = 0, **changes: Any) -> ExitEncoder:
-        return random_encoder((ALBERT if family == "albert" else BERT) | changes, seed)
+        return random_encoder(CONFIGS[family] | changes, seed)
 
     return make
 

@@ -52,4 +52,4 @@ def test_unknown_name_offers_the_nearest() -> None:
     message = str(caught.value)
     assert message.startswith("Checkpoint 'minilm-exit' is not known, did you mean 'minilm-exits'?")
     assert "mine" in message
-    assert message.endswith("or give its folder under [evaluator.checkpoints].")
+    assert message.endswith("or give its folder or hub name under [evaluator.checkpoints].")

@@ -12,15 +12,19 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from evaluators import compression
-from evaluators.compression import (
-    ActivationQuantiser,
-    AttentionSite,
-    CompressibleEncoder,
-    prune_by_magnitude,
-)
+from evaluators.activations import ActivationQuantiser
+from evaluators.compression import AttentionSite, CompressibleEncoder, prune_by_magnitude
 from evaluators.encoders import ExitEncoder, checkpoint_hash, load_checkpoint, save_checkpoint
 from evaluators.formats import quantise
-from search_space import FP16, FP32, FULL_SPAN_TOKENS, ModelKnobs, adaptivfloat
+from search_space import (
+    FP16,
+    FP32,
+    FULL_SPAN_TOKENS,
+    ModelKnobs,
+    NumberFormat,
+    adaptivfloat,
+    parse_number_format,
+)
 
 MakeKnobs = Callable[..., ModelKnobs]
 AF8, AF4 = adaptivfloat(8, 3), adaptivfloat(4, 2)
@@ -35,7 +39,7 @@ def plain_logits(model: ExitEncoder, batch: Tensor) -> Tensor:
 
 def output_projections(model: ExitEncoder) -> list[nn.Linear]:
     """The output projection of each attention with weights of its own."""
-    endings = ("attention.output.dense", "attention.dense")
+    endings = ("attention.output.dense", "attention.dense", "attention.out_lin")
     return [
         module
         for name, module in model.backbone.named_modules()
@@ -75,9 +79,10 @@ def test_uncompressed_equals_the_plain_model(
 def test_spans_have_a_row_for_each_distinct_layer(
     tiny_folders: dict[str, Path], batches: list[Tensor], make_knobs: MakeKnobs
 ) -> None:
-    """BERT has spans of two heads for three layers, ALBERT for the one that it shares."""
-    for family, layers in (("bert", 3), ("albert", 1)):
-        encoder = CompressibleEncoder(tiny_folders[family])
+    """Spans are of two heads for three layers, in ALBERT for the one that it shares."""
+    for family, folder in tiny_folders.items():
+        layers = 1 if family == "albert" else 3
+        encoder = CompressibleEncoder(folder)
         spans, *_ = encoder.configure(make_knobs(span_budget_tokens=3), batches)
         assert [len(row) for row in spans] == [2] * layers
         assert sum(map(sum, spans)) <= 3 * 2 * layers
@@ -381,3 +386,38 @@ def test_albert_groups_have_their_own_spans(
     encoder.configure(make_knobs(), batches)
     plain = load_checkpoint(tmp_path)
     assert torch.equal(encoder.logits(batches[0]), plain_logits(plain, batches[0]))
+
+
+@pytest.mark.parametrize(
+    ("weights", "activations"),
+    [
+        ("e4m3", "e5m2"),
+        ("int8", "int8-affine"),
+        ("int8-channel", "int8-p99.9"),
+        ("int8-affine-channel-mse", "int8-mse"),
+        ("posit<8,0>", "posit<8,1>"),
+        ("mxfp8-e4m3", "mxint8"),
+        ("mxfp6-e2m3", "mxfp6-e3m2"),
+    ],
+)
+def test_every_format_can_be_evaluated(
+    tiny: Path, batches: list[Tensor], make_knobs: MakeKnobs, weights: str, activations: str
+) -> None:
+    """Logits move, but by less than with the format of four bits; weights are what codecs make."""
+    dense = load_checkpoint(tiny)
+    expected = [plain_logits(dense, batch) for batch in batches]
+    encoder = CompressibleEncoder(tiny)
+
+    def moved(weight_format: NumberFormat, activation_format: NumberFormat) -> float:
+        encoder.configure(
+            make_knobs(weight_format=weight_format, activation_format=activation_format), batches
+        )
+        pairs = zip(batches, expected, strict=True)
+        return sum(float((encoder.logits(batch) - e).abs().sum()) for batch, e in pairs)
+
+    coarse = moved(AF4, AF4)
+    weight_format = parse_number_format(weights)
+    assert 0 < moved(weight_format, parse_number_format(activations)) < coarse
+    state = dense.state_dict()
+    for name, tensor in matrices(encoder.model).items():
+        assert torch.equal(tensor, quantise(state[name], weight_format)), name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -18,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from evaluators.checkpoints import CheckpointError
 from evaluators.encoders import (
-    CheckpointError,
     ExitEncoder,
     checkpoint_hash,
     encoder_shape,
@@ -33,23 +32,28 @@ from evaluators.encoders import (
 )
 from evaluators.formats import quantise
 from search_space import FP16, NumberFormat, adaptivfloat
+from tests.evaluators.conftest import Bomb
 
 MakeEncoder = Callable[..., ExitEncoder]
 Weights = dict[str, Tensor]
 
 EMBEDDINGS, ENCODER = "embeddings.safetensors", "encoder.safetensors"
+BERT_PARTS = {
+    "layer": "encoder.layer.{}",
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "output": "attention.output.dense",
+    "first_norm": "attention.output.LayerNorm",
+    "up": "intermediate.dense",
+    "down": "output.dense",
+    "second_norm": "output.LayerNorm",
+}
 PARTS = {
-    "bert": {
-        "query": "attention.self.query",
-        "key": "attention.self.key",
-        "value": "attention.self.value",
-        "output": "attention.output.dense",
-        "first_norm": "attention.output.LayerNorm",
-        "up": "intermediate.dense",
-        "down": "output.dense",
-        "second_norm": "output.LayerNorm",
-    },
+    "bert": BERT_PARTS,
+    "roberta": BERT_PARTS,
     "albert": {
+        "layer": "encoder.albert_layer_groups.0.albert_layers.0",
         "query": "attention.query",
         "key": "attention.key",
         "value": "attention.value",
@@ -58,6 +62,17 @@ PARTS = {
         "up": "ffn",
         "down": "ffn_output",
         "second_norm": "full_layer_layer_norm",
+    },
+    "distilbert": {
+        "layer": "transformer.layer.{}",
+        "query": "attention.q_lin",
+        "key": "attention.k_lin",
+        "value": "attention.v_lin",
+        "output": "attention.out_lin",
+        "first_norm": "sa_layer_norm",
+        "up": "ffn.lin1",
+        "down": "ffn.lin2",
+        "second_norm": "output_layer_norm",
     },
 }
 IDS = torch.tensor([[2, 5, 9, 11, 3], [2, 7, 7, 20, 3]])
@@ -75,25 +90,26 @@ def layer_norm(weights: Weights, name: str, x: Tensor) -> Tensor:
     return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
 
 
-def logits_by_hand(weights: Weights, family: str, input_ids: Tensor) -> Tensor:
+def logits_by_hand(
+    weights: Weights, family: str, input_ids: Tensor, token_types: Tensor | None = None
+) -> Tensor:
     """Logits (batch, 3, 2) of a tiny encoder, every step written out, heads in a loop."""
     tokens, n_heads, width = input_ids.shape[1], 2, 8
     embeddings = "backbone.embeddings"
+    first = 2 if family == "roberta" else 0
     x = (
         weights[f"{embeddings}.word_embeddings.weight"][input_ids]
-        + weights[f"{embeddings}.position_embeddings.weight"][:tokens]
-        + weights[f"{embeddings}.token_type_embeddings.weight"][0]
+        + weights[f"{embeddings}.position_embeddings.weight"][first : first + tokens]
     )
+    if family != "distilbert":
+        types = torch.zeros_like(input_ids) if token_types is None else token_types
+        x = x + weights[f"{embeddings}.token_type_embeddings.weight"][types]
     x = layer_norm(weights, f"{embeddings}.LayerNorm", x)
     if family == "albert":
         x = linear(weights, "backbone.encoder.embedding_hidden_mapping_in", x)
     exits = []
     for index in range(3):
-        layer = (
-            f"backbone.encoder.layer.{index}"
-            if family == "bert"
-            else "backbone.encoder.albert_layer_groups.0.albert_layers.0"
-        )
+        layer = "backbone." + PARTS[family]["layer"].format(index)
         names = {part: f"{layer}.{name}" for part, name in PARTS[family].items()}
         query, key, value = (linear(weights, names[part], x) for part in ("query", "key", "value"))
         context = []
@@ -107,7 +123,8 @@ def logits_by_hand(weights: Weights, family: str, input_ids: Tensor) -> Tensor:
         up = linear(weights, names["up"], x)
         gelu = up * (1 + torch.erf(up / math.sqrt(2))) / 2
         x = layer_norm(weights, names["second_norm"], x + linear(weights, names["down"], gelu))
-        pooled = linear(weights, f"exits.{index}.pooler", x[:, 0]).tanh()
+        pooled = linear(weights, f"exits.{index}.pooler", x[:, 0])
+        pooled = pooled.clamp(min=0) if family == "distilbert" else pooled.tanh()
         exits.append(linear(weights, f"exits.{index}.classifier", pooled))
     return torch.stack(exits, 1)
 
@@ -124,10 +141,22 @@ def logits(model: ExitEncoder, input_ids: Tensor = IDS) -> Tensor:
     return found
 
 
+DISTILBERT_KEYS = {
+    "hidden_act": "activation",
+    "hidden_size": "dim",
+    "intermediate_size": "hidden_dim",
+    "num_attention_heads": "n_heads",
+    "num_hidden_layers": "n_layers",
+}
+"""What DistilBERT calls sizes that all families have."""
+
+
 def edit_config(folder: Path, **changes: Any) -> None:
-    """Change or add keys of ``config.json``."""
+    """Change or add keys of ``config.json``, by the names that the family has for them."""
     path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    config = json.loads(path.read_text())
+    names = DISTILBERT_KEYS if config["model_type"] == "distilbert" else {}
+    path.write_text(json.dumps(config | {names.get(k, k): v for k, v in changes.items()}))
 
 
 @pytest.fixture
@@ -147,13 +176,13 @@ def test_exits_equal_a_forward_pass_by_hand(tiny: Path) -> None:
 
 
 def test_albert_layers_share_their_weights(tiny_folders: dict[str, Path]) -> None:
-    """ALBERT stores one layer for three, BERT three layers, both an exit for each."""
+    """ALBERT stores one layer for three, the others three layers, all an exit for each."""
     counts = {}
     for family, folder in tiny_folders.items():
         names = stored_weights(folder)
         counts[family] = sum(name.endswith(PARTS[family]["up"] + ".weight") for name in names)
         assert sum(name.endswith("classifier.weight") for name in names) == 3
-    assert counts == {"bert": 3, "albert": 1}
+    assert counts == {"albert": 1, "bert": 3, "distilbert": 3, "roberta": 3}
 
 
 def test_padding_does_not_change_logits(tiny: Path) -> None:
@@ -161,7 +190,7 @@ def test_padding_does_not_change_logits(tiny: Path) -> None:
     model = load_checkpoint(tiny)
     rows = [[2, 5, 3], [2, 9, 8, 7, 6, 5, 3]]
     with torch.inference_mode():
-        together = model(*pad_batch(rows))
+        together = model(*pad_batch(rows, model.pad_id))
     for row, found in zip(rows, together, strict=True):
         assert torch.allclose(found, logits(model, torch.tensor([row]))[0], atol=1e-5)
 
@@ -286,7 +315,9 @@ def test_saved_config_holds_sizes_only(tiny: Path) -> None:
     """``config.json`` as written has no key that names code or a path."""
     config = json.loads((tiny / "config.json").read_text())
     assert not {"auto_map", "architectures", "_name_or_path", "transformers_version"} & set(config)
-    assert (config["hidden_size"], config["num_hidden_layers"]) == (16, 3)
+    names = DISTILBERT_KEYS if config["model_type"] == "distilbert" else {}
+    sizes = [config[names.get(key, key)] for key in ("hidden_size", "num_hidden_layers")]
+    assert sizes == [16, 3]
 
 
 @pytest.mark.parametrize(
@@ -339,12 +370,16 @@ def test_sizes_that_do_not_fit_are_refused(own_copy: Path, changes: dict[str, An
         load_checkpoint(own_copy)
 
 
-@pytest.mark.parametrize("family", ["roberta", "gpt2", "", None, 7])
+@pytest.mark.parametrize("family", ["deberta-v2", "gpt2", "", None, 7, ["bert"]])
 def test_other_families_are_refused(own_copy: Path, family: object) -> None:
     """A family that is not known is refused with those that are."""
     edit_config(own_copy, model_type=family)
-    with pytest.raises(CheckpointError, match=f"{family!r}.*expected 'albert' or 'bert'"):
+    with pytest.raises(CheckpointError) as caught:
         load_checkpoint(own_copy)
+    assert str(caught.value) == (
+        f"Model family {family!r} in config.json: expected one of 'albert', 'bert', "
+        "'distilbert', 'roberta'."
+    )
 
 
 @pytest.mark.parametrize("file_name", [EMBEDDINGS, ENCODER])
@@ -402,18 +437,6 @@ def test_weights_that_are_missing_or_too_many_are_named(own_copy: Path) -> None:
         load_checkpoint(own_copy)
 
 
-class Bomb:
-    """Unpickling this makes a folder: a sign that code of the file was run."""
-
-    def __init__(self, sign: Path) -> None:
-        """Choose the folder that gives it away."""
-        self.sign = sign
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """What pickle would call."""
-        return (os.mkdir, (str(self.sign),))
-
-
 def test_nothing_is_loaded_by_pickle(
     own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -467,20 +490,23 @@ def test_padded_batch_by_hand() -> None:
     assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
 
 
-def test_encoder_shape_of_both_families(tiny_folders: dict[str, Path]) -> None:
-    """The cost model's sizes come from the config: ALBERT has one distinct layer, BERT three."""
+def test_encoder_shape_of_every_family(tiny_folders: dict[str, Path]) -> None:
+    """The cost model's sizes come from the config: ALBERT has one distinct layer, others three."""
     shapes = {
         family: encoder_shape(json.loads((folder / "config.json").read_text()))
         for family, folder in tiny_folders.items()
     }
-    assert {f: (s.layers, s.distinct_layers) for f, s in shapes.items()} == {
-        "bert": (3, 3),
-        "albert": (3, 1),
+    assert {f: (s.layers, s.distinct_layers, s.embedding_width) for f, s in shapes.items()} == {
+        "albert": (3, 1, 8),
+        "bert": (3, 3, 16),
+        "distilbert": (3, 3, 16),
+        "roberta": (3, 3, 16),
     }
-    assert {f: s.embedding_width for f, s in shapes.items()} == {"bert": 16, "albert": 8}
     for shape in shapes.values():
-        sizes = (shape.hidden, shape.heads, shape.ffn, shape.vocabulary, shape.positions)
+        sizes = (shape.hidden, shape.heads, shape.ffn, shape.vocabulary, shape.longest_sentence)
         assert sizes == (16, 2, 32, 29, 40)
+    assert {f: s.token_types for f, s in shapes.items() if s.token_types != 2} == {"distilbert": 0}
+    assert {f: s.first_position for f, s in shapes.items() if s.first_position} == {"roberta": 2}
 
 
 def test_encoder_shape_needs_every_size(tiny_folders: dict[str, Path]) -> None:

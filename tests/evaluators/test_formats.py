@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluators.codecs.registry import codec_of
 from evaluators.formats import decode, encode, exponent_of_maximum, quantise
 from search_space import FP16, FP32, NumberFormat, adaptivfloat, parse_number_format
 
@@ -255,8 +256,16 @@ def test_only_byte_formats_have_codes(number_format: NumberFormat) -> None:
         decode(torch.ones(1, dtype=torch.uint8), number_format, 0)
 
 
-@pytest.mark.parametrize("name", ["int8", "e4m3", "posit<8,1>"])
-def test_formats_that_only_the_cost_model_knows_are_refused(name: str) -> None:
-    """An integer, minifloat or posit is named, never rounded as if it were an AdaptivFloat."""
-    with pytest.raises(ValueError, match="cannot be evaluated: expected 'fp32'"):
-        quantise(torch.ones(2), parse_number_format(name))
+@pytest.mark.parametrize("name", ["int8", "int8-channel", "e4m3", "posit<8,1>", "mxfp8-e4m3"])
+def test_other_formats_are_rounded_by_their_codecs(name: str) -> None:
+    """A torch tensor of any layout becomes what the codec makes of the array."""
+    number_format = parse_number_format(name)
+    x = torch.randn(40, 6, generator=torch.manual_seed(0)).T
+    expected = codec_of(number_format).quantise(np.ascontiguousarray(x.numpy()), None)
+    assert np.array_equal(quantise(x, number_format).numpy(), expected)
+
+
+def test_a_largest_magnitude_is_not_enough_for_a_posit() -> None:
+    """A scale by squared error is not made up from a maximum."""
+    with pytest.raises(ValueError, match="expected one that keeps the distribution"):
+        quantise(torch.ones(2), parse_number_format("posit<8,1>"), 1.0)

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from hw_cost import Technology
 from hw_cost.arithmetic import mac_area_um2, mac_energy_pj
-from search_space import FP16, FP32, NumberFormat, adaptivfloat, integer, minifloat, posit
+from search_space import (
+    FP16,
+    FP32,
+    NumberFormat,
+    adaptivfloat,
+    integer,
+    minifloat,
+    mx,
+    posit,
+)
 
 WIDTHS = st.integers(4, 16)
 
@@ -70,3 +79,20 @@ def test_mixed_families_take_the_dearer_one(technology: Technology) -> None:
     """A posit operand makes the MAC a posit one."""
     mixed = mac_energy_pj(posit(8, 1), adaptivfloat(8, 3), technology)
     assert mixed == mac_energy_pj(posit(8, 1), posit(8, 1), technology)
+
+
+def test_block_formats_and_options_of_integers_cost_what_their_elements_do(
+    technology: Technology,
+) -> None:
+    """An MX MAC is that of its elements; zero points and scales of channels change no MAC."""
+    widths = np.array([16, 32])
+    pairs = [
+        (mx(8, 4), minifloat(8, 4)),
+        (mx(6, 3), minifloat(6, 3)),
+        (mx(8, 0), integer(8)),
+        (integer(4, affine=True, per_channel=True), integer(4)),
+    ]
+    for shared, element in pairs:
+        for figure in (mac_energy_pj, mac_area_um2):
+            found = figure(shared, shared, technology, widths)
+            np.testing.assert_array_equal(found, figure(element, element, technology, widths))

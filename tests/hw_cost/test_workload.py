@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hw_cost import EncoderShape, Workload, WorkloadError
 from hw_cost.work import band_tiles, softmax_vectors
 from hw_cost.workload import window_pairs
-from search_space import adaptivfloat
+from search_space import adaptivfloat, integer, mx, parse_number_format
 
 MakeWorkload = Callable[..., Workload]
 
@@ -147,6 +147,15 @@ def test_distinct_layers_are_used_in_equal_blocks(
     assert workload.kind_of_layer == (0, 0, 1, 1, 0, 0)
 
 
+def test_positions_before_the_first_are_stored_but_hold_no_token(
+    make_shape: Callable[..., EncoderShape],
+) -> None:
+    """Two positions that no token has cost storage and shorten the longest sentence by two."""
+    shape = make_shape(positions=130, first_position=2, token_types=0)
+    assert shape.longest_sentence == 128
+    assert shape.embedding_parameters == (1000 + 130 + 0 + 2) * 48
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -154,6 +163,8 @@ def test_distinct_layers_are_used_in_equal_blocks(
         ({"distinct_layers": 4}, "distinct_layers 4 of 6 layers: expected a divisor"),
         ({"embedding_width": 97}, "embedding_width 97: expected at most hidden 96."),
         ({"layers": 0}, "layers 0 of an encoder: expected 1 or more."),
+        ({"token_types": -1}, "token_types -1 of an encoder: expected 0 or more."),
+        ({"first_position": 128}, "first_position 128: expected less than the 128 positions."),
     ],
 )
 def test_shapes_that_do_not_fit_together_are_refused(
@@ -190,3 +201,46 @@ def test_fewer_bits_are_never_stored_in_more(make_workload: MakeWorkload) -> Non
             for bits in (4, 5, 6, 8)
         ]
         assert sizes == sorted(sizes)
+
+
+def test_scales_of_channels_count_in_storage(
+    albert_base: EncoderShape, make_workload: MakeWorkload
+) -> None:
+    """Every row of a matrix adds 32 bits, an affine one 40; what streams stays as it was."""
+    plain, channel, affine = (
+        make_workload(shape=albert_base, weight_format=f)
+        for f in (
+            integer(8),
+            integer(8, per_channel=True),
+            integer(8, per_channel=True, affine=True),
+        )
+    )
+    before, after, more = (w.stored_bits() for w in (plain, channel, affine))
+    assert after.embeddings - before.embeddings == 32 * (30_000 + 512 + 2)
+    assert after.encoder - before.encoder == 32 * (5 * 768 + 3072 + 768)
+    assert after.exits - before.exits == 32 * 12 * (768 + 2)
+    assert more.exits - before.exits == 40 * 12 * (768 + 2)
+    assert channel.weight_bits == plain.weight_bits == 8
+
+
+def test_scales_of_blocks_count_in_storage_and_streams(
+    albert_base: EncoderShape, make_workload: MakeWorkload
+) -> None:
+    """A byte for 32 weights is a quarter of a bit each, under a bitmask too."""
+    for density, bits in ((1.0, 4.0), (0.5, 3.0)):
+        workload = make_workload(shape=albert_base, weight_format=mx(4, 2), encoder_density=density)
+        assert workload.weight_bits == bits + 0.25
+        assert workload.has_weight_mask == (density < 1)
+        stored = workload.stored_bits()
+        vectors = 99_072 + 7_087_872 - 7_077_888 - 128 * 768
+        assert stored.encoder == (7_077_888 + 128 * 768) * (bits + 0.25) + vectors * 4
+        assert stored.embeddings == 30_514 * 128 * 4.25 + 2 * 128 * 4
+
+
+@pytest.mark.parametrize("name", ["int8", "adaptivfloat<8,3>", "posit<8,1>", "e4m3"])
+def test_one_scale_a_tensor_counts_as_none(
+    albert_base: EncoderShape, make_workload: MakeWorkload, name: str
+) -> None:
+    """Eight bits are eight bits, whatever the format."""
+    workload = make_workload(shape=albert_base, weight_format=parse_number_format(name))
+    assert workload.stored_bits() == make_workload(shape=albert_base).stored_bits()

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from search_space import (
+    EXIT_KNOBS,
     FULL_SPAN_TOKENS,
     KNOBS,
+    KNOBS_OF_EXIT_POLICY,
     CellKind,
     DesignPoint,
+    Dimension,
     DvfsPolicy,
     ExitKnobs,
     ExitPolicy,
@@ -19,6 +22,7 @@ from search_space import (
     ModelKnobs,
     adaptivfloat,
     design_point,
+    parse_number_format,
 )
 
 MODEL = ModelKnobs(
@@ -102,6 +106,37 @@ def test_threshold_is_not_negative() -> None:
 
 
 @pytest.mark.parametrize(
+    ("knob", "value", "expected"),
+    [
+        ("normalised_entropy_threshold", -0.01, "0 to 1"),
+        ("normalised_entropy_threshold", 30.0, "0 to 1"),
+        ("confidence_threshold", 90.0, "0 to 1"),
+        ("confidence_threshold", -0.5, "0 to 1"),
+        ("patience", 0, "1 or more"),
+        ("patience_tolerance", 0.0, "more than 0"),
+    ],
+)
+def test_exit_knobs_stay_in_their_range(knob: str, value: float, expected: str) -> None:
+    """Shares above 1, no patience and a tolerance of 0 are refused by name."""
+    changes: dict[str, Any] = {knob: value}
+    with pytest.raises(ValueError, match=rf"{knob} {value}: expected {expected}"):
+        replace(EXITS, **changes)
+
+
+def test_exit_knobs_of_each_policy() -> None:
+    """Every policy says which exit knobs it looks at, and every one but `none` has a threshold."""
+    assert set(KNOBS_OF_EXIT_POLICY) == set(ExitPolicy)
+    named = {name for names in KNOBS_OF_EXIT_POLICY.values() for name in names}
+    assert named == set(EXIT_KNOBS) - {"exit_policy"}
+    assert [policy for policy, names in KNOBS_OF_EXIT_POLICY.items() if not names] == ["none"]
+
+
+def test_codes_of_exit_policies_stay() -> None:
+    """Exported codes count the policies, so that new ones are at the end."""
+    assert [policy.value for policy in ExitPolicy][:3] == ["none", "entropy", "latency-aware"]
+
+
+@pytest.mark.parametrize(
     "knob",
     [
         "mac_vector_size",
@@ -160,3 +195,13 @@ def test_trace_key_changes_with_what_changes_a_logit(
     """Two settings share a trace if they differ in storage cells alone."""
     changes: dict[str, Any] = {knob: value}
     assert (replace(MODEL, **changes).trace_key() != MODEL.trace_key()) is changes_a_logit
+
+
+def test_activations_have_no_scale_for_each_channel() -> None:
+    """Channels of activations are summed over, so only weights may have a scale for each."""
+    channel = parse_number_format("int8-channel")
+    assert replace(MODEL, weight_format=channel).weight_format == channel
+    with pytest.raises(ValueError, match="activation_format 'int8-channel': a dot product sums"):
+        replace(MODEL, activation_format=channel)
+    with pytest.raises(ValueError, match="expected it without '-channel'"):
+        Dimension("activation_format", ("int8", "int8-channel"))

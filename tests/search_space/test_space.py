@@ -36,6 +36,7 @@ from search_space import (
 )
 
 BASE: Mapping[str, tuple[KnobValue, ...]] = {
+    **{name: (value,) for name, value in KNOB_DEFAULTS.items()},
     "checkpoint": ("albert-mini", "minilm-exits"),
     "span_budget_tokens": (16, 128),
     "encoder_sparsity": (0.0, 0.5),
@@ -55,7 +56,6 @@ BASE: Mapping[str, tuple[KnobValue, ...]] = {
     "min_voltage_v": (0.5, 0.8),
     "max_voltage_v": (0.7, 0.8),
     "dvfs_policy": ("fixed", "lowest-feasible"),
-    **{name: (value,) for name, value in KNOB_DEFAULTS.items()},
 }
 
 
@@ -210,8 +210,52 @@ class TestSearchSpace:
 
     def test_points_are_the_distinct_combinations(self) -> None:
         """Points are in the order of the values, and those without effect are there once."""
-        exits = [tuple(point.values()) for point in space().points(EXIT_KNOBS)]
+        exits = [tuple(point.values())[:2] for point in space().points(EXIT_KNOBS)]
         assert exits == [("none", 0.1), ("entropy", 0.1), ("entropy", 0.2), ("entropy", 0.3)]
+
+    def test_exit_policies_have_their_own_knobs(self) -> None:
+        """Each policy is there once for each value of its own knobs, the others at their first."""
+        exits = space(
+            exit_policy=tuple(policy.value for policy in ExitPolicy),
+            normalised_entropy_threshold=(0.2, 0.4),
+            confidence_threshold=(0.7, 0.8, 0.9),
+            patience=(1, 2),
+        ).points(EXIT_KNOBS)
+        assert len(exits) == 1 + 3 + 3 + 2 + 3 + 2
+        assert [tuple(point.values()) for point in exits[-6:]] == [
+            ("normalised-entropy", 0.1, 0.4, 0.7, 1, 0.5),
+            ("confidence", 0.1, 0.2, 0.7, 1, 0.5),
+            ("confidence", 0.1, 0.2, 0.8, 1, 0.5),
+            ("confidence", 0.1, 0.2, 0.9, 1, 0.5),
+            ("patience", 0.1, 0.2, 0.7, 1, 0.5),
+            ("patience", 0.1, 0.2, 0.7, 2, 0.5),
+        ]
+
+    def test_thresholds_of_several_policies_do_not_multiply(self) -> None:
+        """Four policies with a thousand thresholds each have four thousand settings, at once."""
+        fine = linear_range(0.0, 0.999, 0.001)
+        exits = space(
+            exit_policy=("entropy", "normalised-entropy", "confidence", "latency-aware"),
+            entropy_threshold=fine,
+            normalised_entropy_threshold=fine,
+            confidence_threshold=fine,
+        )
+        assert len(exits.points(EXIT_KNOBS)) == 4_000
+
+    @given(st.permutations([policy.value for policy in ExitPolicy]), st.integers(1, 6))
+    def test_settings_are_those_of_all_combinations(self, policies: list[str], some: int) -> None:
+        """What is left out of the combinations is what falls together, and the order is theirs."""
+        wide = space(
+            exit_policy=tuple(policies[:some]),
+            normalised_entropy_threshold=(0.2, 0.4),
+            confidence_threshold=(0.9, 0.8),
+            patience=(3, 1),
+            patience_tolerance=(0.5, 0.25),
+        )
+        combinations = product(*(wide[name].values for name in EXIT_KNOBS))
+        points = [wide.canonical(dict(zip(EXIT_KNOBS, c, strict=True))) for c in combinations]
+        distinct = list(dict.fromkeys(tuple(point.values()) for point in points))
+        assert [tuple(point.values()) for point in wide.points(EXIT_KNOBS)] == distinct
 
     def test_points_break_no_condition(self) -> None:
         """Combinations that a condition on the named knobs rules out are not points."""

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hw_cost import AnalyticModel, Technology
+from hw_cost.plugins.zigzag_model import ZigZagModel
 from hw_cost.testing import example_inputs
 from studies import cost_models
 from studies.cost_models import COST_MODELS, model_maker
@@ -94,7 +95,7 @@ def test_ours_is_the_default(made: MakeModel, technology: Technology) -> None:
     """A study that names no model has ours."""
     default = spec_of(small_document(), "test").cost_model
     assert default == CostModelTable(name=AnalyticModel.name, options={})
-    assert list(COST_MODELS) == [AnalyticModel.name]
+    assert list(COST_MODELS) == [AnalyticModel.name, ZigZagModel.name]
     assert made(default.name) == AnalyticModel(technology)
 
 

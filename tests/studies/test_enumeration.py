@@ -12,6 +12,7 @@ from hw_cost import Technology
 from search_space import (
     EXIT_KNOBS,
     HARDWARE_KNOBS,
+    ExitPolicy,
     KnobValue,
     SearchSpace,
     exit_knobs,
@@ -261,3 +262,33 @@ def test_front_is_free_of_dominated_points(
     for model, setting in settings:
         front, _ = found_front(scorer, setting, model, spec)
         assert non_dominated(front.values, spec.objectives).all()
+
+
+def test_every_exit_policy_is_enumerated(
+    scorer: Scorer, settings: list[tuple[Flat, Setting]]
+) -> None:
+    """With knobs of all exit policies the front is that of their settings scored one by one."""
+    policies = {
+        "space.exit_policy": [policy.value for policy in ExitPolicy],
+        "space.entropy_threshold": 0.3,
+        "space.normalised_entropy_threshold": [0.2, 0.6],
+        "space.confidence_threshold": [0.7, 0.9, 0.99],
+        "space.patience": [1, 2],
+        "space.mac_vector_size": 8,
+    }
+    spec = spec_of(changed(tiny_document(), CASES["free"] | policies), "test")
+    model, setting = settings[-1]
+    front, inner = found_front(scorer, setting, model, spec)
+    assert len(inner.exits) == 1 + 1 + 1 + 2 + 3 + 2
+    alone = [
+        ({**exits, **chip}, score_one(scorer, setting, exit_knobs(exits), hardware_knobs(chip)))
+        for exits in inner.exits
+        for chip in inner.hardware
+    ]
+    table = [
+        (flat, {n: float(s.values[n][0, 0]) for n in METRICS} if s.feasible[0] else {})
+        for flat, s in alone
+    ]
+    expected, scored, feasible = brute_force(table, spec, spec.search_space())
+    np.testing.assert_allclose(signed_rows(front.values, spec), np.array(expected), rtol=1e-9)
+    assert (front.designs_scored, front.designs_feasible) == (scored, feasible)

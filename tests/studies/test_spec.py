@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from search_space import KNOBS, IdleAccounting
+from search_space import EXIT_KNOBS, KNOBS, IdleAccounting
 from studies.presets import PRESETS, load_study, preset_names
 from studies.spec import StudyFileError, StudySpec, json_schema, read_spec, spec_of
 from tests.small_study import changed, small_document, tiny_document
@@ -135,6 +135,20 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"search.sampler.name": "nsga3"}, ["'nsga3'", "did you mean 'nsga2'?"]),
     ({"search.strategy": "nestd"}, ["'nestd'", "did you mean 'nested'?"]),
     ({"conditions": ["mac_vector_sise <= 3"]}, ["did you mean 'mac_vector_size'?"]),
+    (
+        {"space.exit_policy": ["none", "confidence"]},
+        ["'confidence_threshold' is missing", "exit policy 'confidence' looks at it"],
+    ),
+    ({"space.exit_policy": "patience"}, ["'patience' is missing", "exit policy 'patience'"]),
+    (
+        {"space.patience": 2.5, "space.exit_policy": "patience"},
+        ["'patience'", "expected a whole number"],
+    ),
+    ({"space.confidence_threshold": 90}, ["confidence_threshold 90.0: expected 0 to 1"]),
+    (
+        {"space.patience_tolerance": [0.25, 0.5]},
+        ["'patience_tolerance' has 2 values", "SST-2", "leave it out"],
+    ),
     ({"space.exit_policy": "entropie"}, ["'entropie'", "none, entropy, latency-aware"]),
     ({"space.encoder_storage": ["sram", "rram"]}, ["'rram'", "reram-slc"]),
     ({"space.weight_format": "float8"}, ["'float8'", "'adaptivfloat<8,3>'"]),
@@ -224,6 +238,10 @@ class TestWrongStudies:
             (["scenario"], "key 'scenario' is missing; add it."),
             (["objectives"], "key 'objectives' is missing; add it."),
             (["space", "envm_mib"], "knob 'envm_mib' is missing: give it a value"),
+            (
+                ["space", "entropy_threshold"],
+                "knob 'entropy_threshold' is missing, and exit policy 'entropy' looks at it: give",
+            ),
         ],
     )
     def test_missing_key(self, path: list[str], told: str) -> None:
@@ -320,3 +338,24 @@ class TestSchema:
         """What the code refuses, the schema refuses where a schema can tell."""
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(changed(small_document(), changes), json_schema())
+
+
+def test_knobs_of_policies_that_are_not_named_may_be_left_out() -> None:
+    """A study names the knobs of its own exit policies, and no others."""
+    document = small_document()
+    del document["space"]["entropy_threshold"]
+    document["space"] |= {"exit_policy": ["none", "patience"], "patience": [1, 2, 3]}
+    exits = spec_of(document, "test").search_space().points(EXIT_KNOBS)
+    assert [(point["exit_policy"], point["patience"]) for point in exits] == [
+        ("none", 1),
+        ("patience", 1),
+        ("patience", 2),
+        ("patience", 3),
+    ]
+
+
+def test_space_of_the_preset_has_no_new_exits() -> None:
+    """The shipped study names three policies: one setting without exit, 34 of each other."""
+    exits = load_study("edgebert-sst2").search_space().points(EXIT_KNOBS)
+    assert len(exits) == 1 + 2 * 34
+    assert {point["confidence_threshold"] for point in exits} == {1.0}

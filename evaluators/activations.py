@@ -1,0 +1,54 @@
+"""Rounding of activations: scales are found on calibration sentences, then never change."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from evaluators.codecs.calibration import Calibration
+from evaluators.codecs.codec import Scaling
+from evaluators.codecs.registry import codec_of
+from evaluators.formats import quantise
+from search_space import FP32, NumberFormat
+
+
+class ActivationQuantiser:
+    """Rounds one kind of activation; learns what sets its scale while calibrating.
+
+    Attributes:
+        number_format: format of the activation.
+        calibrating: whether to look instead of rounding.
+    """
+
+    __slots__ = ("_scaling", "_seen", "calibrating", "number_format")
+
+    def __init__(self, number_format: NumberFormat = FP32, *, calibrating: bool = False) -> None:
+        self.number_format = number_format
+        self.calibrating = calibrating
+        self._seen: Calibration | None = None
+        self._scaling: Scaling | None = None
+
+    @property
+    def max_abs(self) -> float:
+        """Largest magnitude seen in calibration."""
+        return 0.0 if self._seen is None else self._seen.max_abs
+
+    def start(self, number_format: NumberFormat, *, calibrating: bool) -> None:
+        """Forget what was seen, and take another format."""
+        self.number_format = number_format
+        self.calibrating = calibrating
+        self._seen = self._scaling = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The rounded activation (same shape)."""
+        if self.number_format == FP32:
+            return x
+        codec = codec_of(self.number_format)
+        if self._seen is None:
+            self._seen = Calibration(distribution=codec.needs_distribution)
+        if self.calibrating:
+            self._seen.add(x.detach().contiguous().numpy())
+            self._scaling = None
+            return x
+        if self._scaling is None:
+            self._scaling = codec.calibrated_scaling(self._seen)
+        return quantise(x, self.number_format, scaling=self._scaling)

@@ -1,0 +1,1 @@
+"""Number formats at work on tensors: scales, rounding, codes and bytes, without torch."""

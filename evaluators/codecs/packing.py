@@ -1,0 +1,160 @@
+"""Codes of tensors, the bits that they take, and packed images that decode to the same values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.codecs.codec import Codec, Scaling, Values, by_group, n_groups
+from search_space import FormatKind, NumberFormat
+
+Codes = NDArray[np.unsignedinteger[Any]]
+
+
+def encode(x: Values, codec: Codec, scaling: Scaling) -> Codes:
+    """Codes (same shape) of values that the codec rounded under those scales.
+
+    uint8 for formats of up to 8 bits, uint16 up to 16, uint32 for fp32. A value that is not in the
+    format gets a neighbouring code.
+    """
+    number_format = codec.number_format
+    if number_format.kind is FormatKind.IEEE:
+        if number_format.bits == 32:
+            return x.view(np.uint32)
+        return x.astype(np.float16).view(np.uint16)
+    table = codec.numbers
+    codes = np.flatnonzero(~np.isnan(table))
+    numbers, first = np.unique(table[codes], return_index=True)
+    group = by_group(number_format, x.shape)
+    wanted = x / scaling.factor.astype(np.float64)[group]
+    if number_format.kind is FormatKind.INTEGER:
+        wanted = np.rint(wanted) + scaling.zero_point[group]
+    place = np.searchsorted((numbers[1:] + numbers[:-1]) / 2, wanted)
+    found = codes[first[place]]
+    negative_zero = np.flatnonzero((table == 0) & np.signbit(table))
+    if len(negative_zero):
+        found = np.where((wanted == 0) & np.signbit(x), negative_zero[0], found)
+    return found.astype(_code_type(number_format.bits))
+
+
+def decode(codes: Codes, codec: Codec, scaling: Scaling) -> Values:
+    """Values (same shape) of codes under those scales."""
+    number_format = codec.number_format
+    if number_format.kind is FormatKind.IEEE:
+        if number_format.bits == 32:
+            return codes.view(np.float32)
+        return codes.view(np.float16).astype(np.float32)
+    group = by_group(number_format, codes.shape)
+    number = codec.numbers[codes] - scaling.zero_point[group]
+    values: Values = (number * scaling.factor.astype(np.float64)[group]).astype(np.float32)
+    return values
+
+
+def storage_bits(number_format: NumberFormat, shape: tuple[int, ...]) -> int:
+    """Bits of a tensor of that shape, its scales and zero points included."""
+    scales = n_groups(number_format, shape) * number_format.scale_bits
+    return math.prod(shape) * number_format.bits + scales
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTensor:
+    """The image of a tensor in bytes.
+
+    Attributes:
+        number_format: of the values.
+        shape: of the tensor.
+        codes: codes in the order of the values, each least bit first, one after another without
+            gaps, the first in the lowest bits; zeros fill the last byte.
+        scales: scales in the order of groups: a byte exponent + 127 (E8M0) for a power of two, fp32
+            with the least byte first for integers; then zero points of affine integers, one byte
+            each, or two with the least first.
+    """
+
+    number_format: NumberFormat
+    shape: tuple[int, ...]
+    codes: bytes
+    scales: bytes
+
+
+def pack(x: Values, codec: Codec, scaling: Scaling) -> PackedTensor:
+    """The image of values that the codec rounded under those scales.
+
+    Raises:
+        ValueError: a power-of-two scale is not between 2**-127 and 2**127.
+    """
+    number_format = codec.number_format
+    codes = encode(x, codec, scaling).reshape(-1)
+    places = np.arange(number_format.bits, dtype=np.uint32)
+    stream = (codes.astype(np.uint32)[:, None] >> places & 1).astype(np.uint8)
+    return PackedTensor(
+        number_format=number_format,
+        shape=x.shape,
+        codes=np.packbits(stream, bitorder="little").tobytes(),
+        scales=_scale_bytes(number_format, scaling),
+    )
+
+
+def unpack(packed: PackedTensor, codec: Codec) -> Values:
+    """The values of an image.
+
+    Raises:
+        ValueError: the image is not as long as its shape says.
+    """
+    number_format, size = packed.number_format, math.prod(packed.shape)
+    expected = -(-size * number_format.bits // 8)
+    if len(packed.codes) != expected:
+        raise ValueError(
+            f"Packed tensor of shape {packed.shape} in {number_format} with {len(packed.codes)} "
+            f"bytes of codes: expected {expected}."
+        )
+    stream = np.frombuffer(packed.codes, dtype=np.uint8)
+    bits = np.unpackbits(stream, bitorder="little", count=size * number_format.bits)
+    places = np.uint32(1) << np.arange(number_format.bits, dtype=np.uint32)
+    codes = (bits.reshape(size, number_format.bits) * places).sum(axis=1, dtype=np.uint32)
+    scaling = _scaling_of_bytes(packed)
+    shaped = codes.astype(_code_type(number_format.bits)).reshape(packed.shape)
+    return decode(shaped, codec, scaling)
+
+
+def _code_type(bits: int) -> type[np.uint8 | np.uint16 | np.uint32]:
+    if bits <= 8:
+        return np.uint8
+    return np.uint16 if bits <= 16 else np.uint32
+
+
+def _scale_bytes(number_format: NumberFormat, scaling: Scaling) -> bytes:
+    if number_format.kind is FormatKind.INTEGER:
+        zeros = scaling.zero_point.astype(_code_type(number_format.bits))
+        tail = (
+            zeros.astype(zeros.dtype.newbyteorder("<")).tobytes() if number_format.affine else b""
+        )
+        return scaling.factor.astype("<f4").tobytes() + tail
+    exponents = np.frexp(scaling.factor)[1] + 126
+    if ((exponents < 0) | (exponents > 254)).any():
+        raise ValueError(
+            f"Scale 2**{int(exponents.min()) - 127} of a packed tensor: expected 2**-127 to 2**127."
+        )
+    return exponents.astype(np.uint8).tobytes()
+
+
+def _scaling_of_bytes(packed: PackedTensor) -> Scaling:
+    number_format = packed.number_format
+    count = n_groups(number_format, packed.shape)
+    if len(packed.scales) * 8 != count * number_format.scale_bits:
+        raise ValueError(
+            f"Packed tensor of shape {packed.shape} in {number_format} with {len(packed.scales)} "
+            f"bytes of scales: expected {count * number_format.scale_bits // 8}."
+        )
+    if number_format.kind is not FormatKind.INTEGER:
+        exponents = np.frombuffer(packed.scales, dtype=np.uint8).astype(np.int32) - 127
+        return Scaling.of_factors(np.ldexp(np.float32(1), exponents).astype(np.float32))
+    factor = np.frombuffer(packed.scales, dtype="<f4", count=count).astype(np.float32)
+    if not number_format.affine:
+        return Scaling.of_factors(factor)
+    kind = np.dtype(_code_type(number_format.bits)).newbyteorder("<")
+    zeros = np.frombuffer(packed.scales, dtype=kind, offset=4 * count)
+    return Scaling(factor, zeros.astype(np.int32))

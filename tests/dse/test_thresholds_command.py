@@ -1,0 +1,133 @@
+"""``dse thresholds``: what it prints, and how it fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dse.cli import main
+from evaluators.drop_targets import drop_targets
+from search_space import ExitPolicy, model_knobs
+from studies.recorded import RecordedTraces
+from studies.records import read_front
+from tests.small_study import small_document, tiny_document, toml_text
+
+SMALL = ("thresholds", "own-layers")
+
+
+def found(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    """What the command prints as JSON; it must succeed."""
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def failure(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> str:
+    """The one sentence of a command that fails with that exit code."""
+    capsys.readouterr()
+    assert main(list(words)) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return captured.err.removeprefix("dse: ").strip()
+
+
+@pytest.fixture(scope="module")
+def finished(small_traces: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A nested run of the tiny study."""
+    folder = tmp_path_factory.mktemp("finished")
+    study, out = folder / "tiny.toml", folder / "run"
+    study.write_text(toml_text(tiny_document()))
+    assert main(["run", str(study), "--traces", str(small_traces), "--out", str(out)]) == 0
+    return str(out)
+
+
+def test_checkpoint(small_traces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every policy with every drop, of the checkpoint's first recorded setting."""
+    report = found(capsys, *SMALL, "--traces", str(small_traces))
+    recorded = RecordedTraces(small_traces)
+    assert list(report["setting"].values()) == list(recorded.first_setting("own-layers"))
+    assert report["n_exits"] == 6
+    rows = [(row["policy"], row["most_lost"]) for row in report["targets"]]
+    policies = [policy.value for policy in ExitPolicy if policy is not ExitPolicy.NONE]
+    assert rows == [(policy, most) for policy in policies for most in (0.01, 0.02, 0.05)]
+    space = small_document()["space"]
+    flat = {**report["setting"], "embedding_storage": "sram", "encoder_storage": "sram"}
+    assert flat["weight_format"] == space["weight_format"][0]
+    trace = recorded.trace(model_knobs(flat))
+    (target,) = drop_targets(trace, ExitPolicy.PATIENCE, (0.05,))
+    assert target is not None
+    row = report["targets"][-1]
+    assert (row["knob"], row["threshold"]) == ("patience", target.knobs.patience)
+    assert row["report"]["drop_se"] == target.report.drop_se
+
+
+def test_another_setting(small_traces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A knob given on the command line chooses another recorded setting."""
+    words = (*SMALL, "--traces", str(small_traces), "--knob", "weight_format=adaptivfloat<6,3>")
+    report = found(capsys, *words, "--policy", "entropy", "--drop", "3")
+    assert report["setting"]["weight_format"] == "adaptivfloat<6,3>"
+    assert [row["policy"] for row in report["targets"]] == ["entropy"]
+    assert report["targets"][0]["most_lost"] == pytest.approx(0.03)
+
+
+def test_text(small_traces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table has a line for each policy and drop with its threshold as a rule."""
+    words = [*SMALL, "--traces", str(small_traces), "--policy", "confidence", "--drop", "0.5,100"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("own-layers: span_budget_tokens 128, ")
+    lines = [line for line in printed.splitlines() if "confidence ≥" in line]
+    assert [line.split()[0] for line in lines] == ["0.5", "100"]
+    assert "paired standard error" in printed
+
+
+def test_run(finished: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a run it is the setting of a design of the front, with the run's own traces."""
+    front = read_front(Path(finished, "front.json"))
+    design = front.designs[-1]
+    report = found(capsys, "thresholds", finished, "--id", str(design.id), "--policy", "patience")
+    assert report["setting"] == {name: design.knobs[name] for name in report["setting"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["own-layer"], 5, "'own-layer' has no recorded traces, did you mean 'own-layers'?"),
+        (["runs/none"], 4, "runs/none: not a run folder"),
+        (["own-layers", "--policy", "entropi"], 2, "--policy 'entropi': expected one of entropy"),
+        (["own-layers", "--policy", "none"], 2, "--policy 'none': expected one of entropy"),
+        (["own-layers", "--drop", "1,x"], 2, "--drop '1,x': expected points of accuracy"),
+        (["own-layers", "--drop", "-1"], 2, "--drop '-1': expected points of accuracy, 0 to 100"),
+        (["own-layers", "--knob", "span=3"], 2, "--knob 'span=3': expected NAME=VALUE"),
+        (
+            ["own-layers", "--knob", "encoder_sparsity=a"],
+            2,
+            "--knob 'encoder_sparsity=a': expected a number.",
+        ),
+        (["own-layers", "--knob", "encoder_sparsity=2"], 2, "encoder_sparsity 2.0: expected"),
+        (["own-layers", "--knob", "span_budget_tokens=17"], 5, "No trace is recorded for"),
+        (["own-layers", "--id", "3"], 2, "--id 3: 'own-layers' is no run folder."),
+    ],
+)
+def test_failures(
+    words: list[str],
+    code: int,
+    told: str,
+    small_traces: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What cannot be is told in one sentence with its exit code."""
+    message = failure(capsys, code, "thresholds", *words, "--traces", str(small_traces))
+    assert told in message
+
+
+def test_failures_of_a_run(finished: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run needs the id of a design that it has, and neither knobs nor traces."""
+    assert "say which one by --id" in failure(capsys, 2, "thresholds", finished)
+    assert "--id 999: " in failure(capsys, 3, "thresholds", finished, "--id", "999")
+    told = failure(capsys, 2, "thresholds", finished, "--id", "0", "--knob", "x=1")
+    assert "is a run folder: --knob and --traces need a checkpoint" in told
