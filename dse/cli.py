@@ -14,18 +14,18 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from dse import cache_command
 from dse.errors import UsageError, exit_code_of
 from dse.export import export_design
 from dse.model_commands import explain, sources, thresholds, validate
 from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples
-from dse.runs import RunFolder, next_run, open_run, run_folders
+from dse.runs import RUNS, RunFolder, next_run, open_run, run_folders
 from dse.selection import select
 from dse.tables import TABLE_WIDTH, figure_text, front_table, space_table, spread
 from studies.presets import load_study, preset_names
 from studies.records import Front, RecordError, read_front
 from studies.spec import StudyFileError
 
-RUNS: Final = Path("runs")
 ROWS_SHOWN: Final = 15
 INTERRUPTED: Final = 130
 
@@ -45,6 +45,10 @@ def run(
     trials: Annotated[int | None, typer.Option(help="Trials of the study.")] = None,
     strategy: Annotated[str | None, typer.Option(help="joint or nested.")] = None,
     evaluator: Annotated[str | None, typer.Option(help="recorded or live.")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Folder of live traces; runs may share it.", metavar="DIR"),
+    ] = None,
     data: Data = None,
     traces: Recorded = None,
     workers: Annotated[int | None, typer.Option(help="Ray workers.")] = None,
@@ -61,6 +65,7 @@ def run(
         "search.workers": workers,
         "search.seed": seed,
         "evaluator.kind": evaluator,
+        "evaluator.cache": None if cache is None else str(cache.absolute()),
     }
     spec = load_study(study).with_overrides({k: v for k, v in changes.items() if v is not None})
     path = out if out is not None else next_run(RUNS, Path(study).stem)
@@ -238,7 +243,7 @@ def pareto(
     _print_front(front, rows or len(front.designs), folder)
 
 
-for _command in (sources, explain, thresholds, validate):
+for _command in (sources, explain, thresholds, validate, cache_command.cache):
     app.command()(_command)
 
 

@@ -56,13 +56,20 @@ def drive(run: RunFolder, options: DriverOptions, write_pictures: Callable[[Fron
     spec = run.spec()
     console = Console(stderr=True)
     source_options = SourceOptions(
-        glue_dir=options.glue_dir, cache=str(run.cache), recorded=options.recorded
+        glue_dir=options.glue_dir,
+        cache=str(run.cache_of(spec)),
+        recorded=options.recorded,
+        cache_limit_mib=spec.evaluator.cache_mib,
     )
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
     with run.driven():
         search = Search(spec, open_storage(options.storage, run.journal), options.study_name)
         if search.requeued:
             console.print(f"{len(search.requeued)} unfinished trials are queued again")
-        evaluation = Evaluation(spec, make_source(spec, source_options))
+        evaluation = Evaluation(spec, make_source(spec, source_options, say))
         try:
             if search.budget_left:
                 _search(search, spec, evaluation, source_options, options.address, console)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 import zipfile
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -21,12 +19,12 @@ TRACE_VERSION: Final = 1
 ENTROPY_STEP: Final = 0.01
 LUT_ROWS: Final = 100
 
-# What NumPy and zipfile raise on bad bytes; RuntimeError: a header that asks for a password or an
-# unknown kind of archive; TypeError, IndexError: arrays of another shape.
-_DAMAGE: Final = (
+DAMAGE: Final = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
 )
+"""What NumPy and zipfile raise on bad bytes; RuntimeError: a header that asks for a password or an
+unknown kind of archive; TypeError, IndexError: arrays of another shape."""
 
 
 class Split(IntEnum):
@@ -140,33 +138,30 @@ def confidences(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return result
 
 
-def save_trace(path: Path, trace: ExitTrace) -> None:
-    """Write one trace to an ``.npz`` file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "wb") as file:
-        np.savez(
-            file,
-            logits=trace.logits,
-            tokens=trace.tokens,
-            labels=trace.labels,
-            splits=trace.splits,
-            predicted_entropies=trace.predicted_entropies,
-            head_spans=np.array(trace.head_spans, dtype=np.int64),
-            densities=np.array([trace.encoder_density, trace.embedding_density]),
-        )
-    Path(temporary).replace(path)
+def trace_bytes(trace: ExitTrace) -> bytes:
+    """The trace as an ``.npz`` archive."""
+    file = io.BytesIO()
+    np.savez(
+        file,
+        logits=trace.logits,
+        tokens=trace.tokens,
+        labels=trace.labels,
+        splits=trace.splits,
+        predicted_entropies=trace.predicted_entropies,
+        head_spans=np.array(trace.head_spans, dtype=np.int64),
+        densities=np.array([trace.encoder_density, trace.embedding_density]),
+    )
+    return file.getvalue()
 
 
-def load_trace(path: Path) -> ExitTrace:
-    """Read what `save_trace` wrote.
+def trace_of_bytes(content: bytes) -> ExitTrace:
+    """What `trace_bytes` was made of.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the archive is damaged.
     """
     try:
-        # Opened here: np.load itself leaves the file open when the archive is damaged.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return ExitTrace(
                 logits=stored["logits"],
                 tokens=stored["tokens"],
@@ -177,7 +172,5 @@ def load_trace(path: Path) -> ExitTrace:
                 encoder_density=float(stored["densities"][0]),
                 embedding_density=float(stored["densities"][1]),
             )
-    except _DAMAGE as error:
-        raise ValueError(
-            f"{path}: damaged trace ({error}); delete the file, it will be measured again."
-        ) from error
+    except DAMAGE as error:
+        raise ValueError(f"damaged trace ({error})") from error

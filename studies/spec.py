@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from evaluators.trace_cache import DEFAULT_LIMIT_MIB
 from search_space import (
     KNOB_DEFAULTS,
     KNOBS,
@@ -120,6 +121,23 @@ class EvaluatorTable(_Table):
         description="Checkpoints that are not shipped, by the name used in the space: a folder, or "
         "the hub name of a model.",
     )
+    cache: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder of live traces, from the study file's own; runs may share it. By "
+        "default 'traces' in the run folder.",
+    )
+    cache_mib: Whole = Field(
+        default=DEFAULT_LIMIT_MIB,
+        gt=0,
+        description="Size of that folder, MiB: beyond it, traces used longest ago are removed.",
+    )
+
+    def beside(self, folder: Path) -> EvaluatorTable:
+        """The same with the path of the cache, if there is one, taken from that folder."""
+        if self.cache is None:
+            return self
+        return self.model_copy(update={"cache": str(folder.absolute() / self.cache)})
 
 
 class CostModelTable(_Table):
@@ -415,7 +433,13 @@ def read_spec(path: Path) -> StudySpec:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise StudyFileError(f"{path}: not valid {kind} ({error}).") from error
     spec = spec_of(document, str(path))
-    return spec.model_copy(update={"cost_model": spec.cost_model.beside(path.parent)})
+    folder = path.parent
+    return spec.model_copy(
+        update={
+            "evaluator": spec.evaluator.beside(folder),
+            "cost_model": spec.cost_model.beside(folder),
+        }
+    )
 
 
 def json_schema() -> dict[str, Any]:

@@ -118,6 +118,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     # A key that is not known, at each level.
     ({"titel": "x"}, ["'titel'", "did you mean 'title'?"]),
     ({"scenario.deadlin_ms": 1}, ["'scenario.deadlin_ms'", "did you mean 'deadline_ms'?"]),
+    ({"evaluator.cach": "x"}, ["'evaluator.cach'", "did you mean 'cache'?"]),
+    ({"evaluator.cache_mib": 0}, ["'evaluator.cache_mib' has value 0", "greater than 0"]),
     ({"evaluator.kindd": "x"}, ["'evaluator.kindd'", "did you mean 'kind'?"]),
     ({"objectives.0.axes": "linear"}, ["'objectives.0.axes'", "did you mean 'axis'?"]),
     ({"search.trails": 1}, ["'search.trails'", "did you mean 'trials'?"]),
