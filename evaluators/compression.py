@@ -138,8 +138,8 @@ class CompressibleEncoder:
 
         Args:
             knobs: the setting; its ``checkpoint`` is taken to be this one.
-            calibration: batches of token ids (batch, tokens) without padding, for activation
-                scales and spans.
+            calibration: batches of token ids (batch, tokens) without padding, or (batch, tokens, 2)
+                with segment ids, for activation scales and spans.
 
         Returns:
             Head spans (n_distinct_layers of n_heads), encoder density and embedding density as
@@ -217,9 +217,17 @@ class CompressibleEncoder:
             self.logits(batch)
 
     def logits(self, input_ids: Tensor) -> Tensor:
-        """Logits (batch, n_exits, n_classes) of token ids (batch, tokens) without padding."""
+        """Logits (batch, n_exits, n_classes) of token ids (batch, tokens) without padding.
+
+        Pairs of sentences come as (batch, tokens, 2): token and segment ids.
+        """
+        segments: dict[str, Tensor] = {}
+        if input_ids.ndim == 3:
+            input_ids, segments["token_type_ids"] = input_ids.unbind(-1)
         with torch.inference_mode():
-            output = self._model.backbone(input_ids=input_ids, output_hidden_states=True)
+            output = self._model.backbone(
+                input_ids=input_ids, **segments, output_hidden_states=True
+            )
             return self._model.exit_logits(output.hidden_states[1:])
 
 

@@ -150,6 +150,29 @@ def token_ids(tokenizer: Tokenizer, texts: Iterable[str]) -> list[list[int]]:
     return [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
 
 
+TokenRow = Sequence[int] | Sequence[tuple[int, int]]
+"""Token ids of one text, or token and segment ids of a pair."""
+
+
+def token_rows(
+    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str], *, has_segments: bool = True
+) -> list[TokenRow]:
+    """Token ids of each text, or (token id, segment id) of each pair of texts, marks included.
+
+    Args:
+        tokenizer: of the checkpoint; it knows what stands between the texts of a pair.
+        texts: the first texts.
+        pairs: the second ones; empty for a task with one text.
+        has_segments: whether the encoder tells segments apart; else pairs are token ids alone.
+    """
+    if not pairs:
+        return [*token_ids(tokenizer, texts)]
+    encodings = tokenizer.encode_batch(list(zip(texts, pairs, strict=True)))
+    if not has_segments:
+        return [encoding.ids for encoding in encodings]
+    return [list(zip(e.ids, e.type_ids, strict=True)) for e in encodings]
+
+
 def pad_batch(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Tensor]:
     """Input ids and attention mask, both (batch, longest row), of token id rows."""
     longest = max(len(row) for row in rows)

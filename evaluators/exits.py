@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.task_metrics import TASK_METRICS, official_score
+from evaluators.tasks import glue_task
 from evaluators.traces import ENTROPY_STEP, ExitTrace, Split
 from search_space import ExitKnobs, ExitPolicy
 
@@ -73,7 +75,7 @@ class ExitHistogram:
         predicted_layer: (n_groups,).
         actual_layer: (n_groups,).
         shares: (n_settings, n_groups) share of the sentences; rows sum to 1.
-        accuracy: (n_settings,) share of right answers.
+        accuracy: (n_settings,) primary metric of the task; of SST-2 the share of right answers.
         accuracy_se: (n_settings,) its standard error.
         n_sentences: sentences counted.
     """
@@ -96,7 +98,12 @@ def exit_layers(trace: ExitTrace, knobs: Sequence[ExitKnobs]) -> tuple[IntArray,
     """Predicted and actual exit layers, both (n_settings, n_sentences), for settings of the knobs.
 
     The answer does not depend on how sentences are batched or settings are ordered.
+
+    Raises:
+        ValueError: a policy needs entropies and the task is a regression.
     """
+    for policy in {k.exit_policy for k in knobs} - {ExitPolicy.NONE}:
+        refuse_regression(trace.task, policy)
     entropy = trace.entropy
     n_settings, n_sentences = len(knobs), len(entropy)
     predicted = np.full((n_settings, n_sentences), trace.n_exits, dtype=np.int64)
@@ -114,13 +121,66 @@ def exit_layers(trace: ExitTrace, knobs: Sequence[ExitKnobs]) -> tuple[IntArray,
     return predicted, actual
 
 
+def refuse_regression(task: str, policy: ExitPolicy) -> None:
+    """Refuse an exit policy that needs entropies for a task that has none.
+
+    Raises:
+        ValueError: the task is a regression.
+    """
+    if glue_task(task).is_regression:
+        raise ValueError(
+            f"exit_policy {policy.value!r} for {task}, a regression whose one output has no "
+            f"entropy: expected {ExitPolicy.NONE.value!r}."
+        )
+
+
+def exit_answers(trace: ExitTrace, actual: IntArray) -> IntArray | FloatArray:
+    """Class index or number (n_settings, n_sentences) that sentences leave with.
+
+    Args:
+        trace: of n_sentences.
+        actual: (n_settings, n_sentences) exit layers, counted from 1.
+    """
+    if glue_task(trace.task).is_regression:
+        by_exit: IntArray | FloatArray = trace.logits[..., 0].astype(np.float64)
+    else:
+        by_exit = trace.logits.argmax(axis=-1)
+    return by_exit[np.arange(len(by_exit))[None], actual - 1]
+
+
 def accuracy_with_error(trace: ExitTrace, actual: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Accuracy (n_settings,) and its standard error, for exit layers (n_settings, n_sentences)."""
-    right = trace.logits.argmax(axis=-1) == trace.labels[:, None]
-    n_sentences = len(right)
-    answers = right[np.arange(n_sentences)[None], actual - 1]
-    accuracy = answers.mean(axis=1)
-    return accuracy, np.sqrt(accuracy * (1 - accuracy) / max(n_sentences - 1, 1))
+    """Primary metric of the task (n_settings,) and its standard error.
+
+    Args:
+        trace: of n_sentences.
+        actual: (n_settings, n_sentences) exit layers.
+    """
+    metric = TASK_METRICS[glue_task(trace.task).primary_metric]
+    answers = exit_answers(trace, actual)
+    return metric.values(answers, trace.labels), metric.errors(answers, trace.labels)
+
+
+def further_scores(trace: ExitTrace, exits: ExitKnobs) -> dict[str, tuple[float, float]]:
+    """Official metrics of the reported sentences besides the primary one, with standard errors.
+
+    By name; those of MNLI's mismatched dev set have ``_mismatched`` behind theirs. Empty for a task
+    with one metric and one dev set.
+
+    Args:
+        trace: all splits.
+        exits: one setting of the exit knobs.
+    """
+    task = glue_task(trace.task)
+    wanted = [(Split.REPORT, name, name) for name in task.metrics[1:]]
+    if task.mismatched is not None and (trace.splits == Split.MISMATCHED).any():
+        wanted += [(Split.MISMATCHED, name, f"{name}_mismatched") for name in task.metrics]
+    scores = {}
+    for split, name, key in wanted:
+        part = trace.of(split)
+        answers = exit_answers(part, exit_layers(part, [exits])[1])
+        error = TASK_METRICS[name].errors(answers, part.labels)[0]
+        scores[key] = (official_score(name, answers[0], part.labels), float(error))
+    return scores
 
 
 def exit_histogram(
@@ -129,7 +189,7 @@ def exit_histogram(
     split: Split = Split.SELECT,
     padded_tokens: int | None = None,
 ) -> ExitHistogram:
-    """Histogram and accuracy of one split for several settings of the exit knobs.
+    """Histogram and primary metric of one split for several settings of the exit knobs.
 
     Args:
         trace: both splits.
