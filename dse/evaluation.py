@@ -21,7 +21,7 @@ from search_space import (
 from studies.cost_models import model_maker
 from studies.enumeration import InnerSpace, inner_front, within
 from studies.fronts import hypervolume
-from studies.recorded import RecordedTraces
+from studies.recorded import RecordedTraces, RecordedTracesError
 from studies.scoring import Scorer, Setting, score_one, setting_of
 from studies.spec import StudyFileError, StudySpec
 
@@ -70,7 +70,7 @@ class SourceOptions:
     """How a worker makes its trace source; plain data, so that it travels.
 
     Attributes:
-        glue_dir: GLUE folder, for live evaluation.
+        glue_dir: GLUE folder or ``datasets:NAME``, for live evaluation.
         cache: folder of finished live traces.
         recorded: folder of recorded traces.
         torch_threads: threads of live evaluation.
@@ -83,9 +83,20 @@ class SourceOptions:
 
 
 def make_source(spec: StudySpec, options: SourceOptions) -> TraceSource:
-    """The trace source that a study names."""
+    """The trace source that a study names.
+
+    Raises:
+        RecordedTracesError: there are no recorded traces, or they are of another task.
+    """
     if spec.evaluator.kind == "recorded":
-        return RecordedTraces(*(Path(p) for p in [options.recorded] if p is not None))
+        recorded = RecordedTraces(*(Path(p) for p in [options.recorded] if p is not None))
+        if recorded.manifest.task != spec.scenario.task:
+            raise RecordedTracesError(
+                f"Recorded traces are of {recorded.manifest.task}, the study is of "
+                f"{spec.scenario.task}: record that task with 'dse record' and give the folder by "
+                "--traces, or use --evaluator live."
+            )
+        return recorded
     from dse.live import LiveSource  # torch: only where sentences are evaluated
 
     return LiveSource(spec, options)

@@ -21,10 +21,12 @@ from pydantic import (
     model_validator,
 )
 
+from evaluators.exits import refuse_regression
 from search_space import (
     KNOB_DEFAULTS,
     KNOBS,
     Dimension,
+    ExitPolicy,
     IdleAccounting,
     PowerMode,
     Scenario,
@@ -59,7 +61,9 @@ class _Table(BaseModel):
 class ScenarioTable(_Table):
     """What every design of the study is asked to do."""
 
-    task: Literal["SST-2"] = Field(description="GLUE task.")
+    task: Literal["CoLA", "SST-2", "MRPC", "STS-B", "QQP", "MNLI", "QNLI", "RTE", "WNLI"] = Field(
+        description="GLUE task; the metric 'accuracy' is its primary metric."
+    )
     sequences: str = Field(
         default="actual", description="'actual' token counts, or 'padded(N)' to N tokens."
     )
@@ -298,6 +302,13 @@ class StudySpec(_Table):
         for dimension in dimensions:
             for value in dimension.values:
                 design_point({**first, dimension.name: value})  # refuses what no design can have
+        return self
+
+    @model_validator(mode="after")
+    def _exits_suit_the_task(self) -> Self:
+        for policy in self.search_space()["exit_policy"].values:
+            if policy != ExitPolicy.NONE.value:
+                refuse_regression(self.scenario.task, ExitPolicy(str(policy)))
         return self
 
     def search_space(self) -> SearchSpace:
