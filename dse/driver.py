@@ -31,7 +31,7 @@ class DriverOptions:
     Attributes:
         storage: database URL; None for the run folder's journal.
         study_name: name of the Optuna study in its storage.
-        glue_dir: GLUE folder; None if not known.
+        glue_dir: GLUE folder, or ``datasets:NAME``; None if not known.
         recorded: folder of recorded traces; None for the shipped ones.
         address: of a Ray cluster; None for this machine.
     """
@@ -164,4 +164,8 @@ def _origin(spec: StudySpec, options: DriverOptions) -> dict[str, Any]:
 
     source = LiveSource(spec, SourceOptions(glue_dir=options.glue_dir, cache=None, recorded=None))
     names = spec.search_space()["checkpoint"].values
-    return {"checkpoints": {str(n): checkpoint_hash(source.folder(str(n))) for n in names}}
+    return {
+        "data": source.data.description,
+        "data_sha256": source.data.content_hash(),
+        "checkpoints": {str(n): checkpoint_hash(source.folder(str(n))) for n in names},
+    }

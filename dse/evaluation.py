@@ -22,7 +22,7 @@ from search_space import (
 from studies.cost_models import model_maker
 from studies.enumeration import InnerSpace, inner_front, within
 from studies.fronts import hypervolume
-from studies.recorded import RecordedTraces
+from studies.recorded import RecordedTraces, RecordedTracesError
 from studies.scoring import Scorer, Setting, score_one, setting_of
 from studies.spec import StudyFileError, StudySpec
 
@@ -73,7 +73,7 @@ class SourceOptions:
     """How a worker makes its trace source; plain data, so that it travels.
 
     Attributes:
-        glue_dir: GLUE folder, for live evaluation.
+        glue_dir: GLUE folder or ``datasets:NAME``, for live evaluation.
         cache: folder of live traces; None for no cache.
         cache_limit_mib: size that the cache is kept within; None for no limit.
         recorded: folder of recorded traces.
@@ -101,9 +101,19 @@ def make_source(
         spec: the study.
         options: where its data and traces are.
         say: receives a sentence on what is damaged and measured again.
+
+    Raises:
+        RecordedTracesError: there are no recorded traces, or they are of another task.
     """
     if spec.evaluator.kind == "recorded":
-        return RecordedTraces(*(Path(p) for p in [options.recorded] if p is not None))
+        recorded = RecordedTraces(*(Path(p) for p in [options.recorded] if p is not None))
+        if recorded.manifest.task != spec.scenario.task:
+            raise RecordedTracesError(
+                f"Recorded traces are of {recorded.manifest.task}, the study is of "
+                f"{spec.scenario.task}: record that task with 'dse record' and give the folder by "
+                "--traces, or use --evaluator live."
+            )
+        return recorded
     from dse.live import LiveSource  # torch: only where sentences are evaluated
 
     return LiveSource(spec, options, say)

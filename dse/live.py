@@ -11,8 +11,9 @@ import torch
 from dse.evaluation import SourceOptions, on_stderr
 from evaluators.checkpoints import checkpoint_folder
 from evaluators.encoders import encoder_shape
-from evaluators.glue import GlueDataError, TaskData, load_sst2
+from evaluators.glue import GlueDataError, TaskData, load_task
 from evaluators.live import LiveEvaluator
+from evaluators.tasks import glue_task
 from evaluators.trace_cache import MIB, TraceCache
 from evaluators.traces import ExitTrace
 from hw_cost import EncoderShape
@@ -34,7 +35,8 @@ class LiveSource:
             raise GlueDataError(
                 "Live evaluation needs the GLUE data: give its folder by --data or GLUE_DIR."
             )
-        self._glue_dir = Path(options.glue_dir)
+        self._task = glue_task(spec.scenario.task)
+        self._glue_dir = options.glue_dir
         limit = options.cache_limit_mib
         self.cache = (
             None
@@ -52,15 +54,21 @@ class LiveSource:
 
     def shape(self, checkpoint: str) -> EncoderShape:
         """Shape of a checkpoint's encoder."""
-        return encoder_shape(json.loads((self.folder(checkpoint) / "config.json").read_text()))
+        config = json.loads((self.folder(checkpoint) / "config.json").read_text())
+        return encoder_shape(config, n_classes=self._task.n_outputs)
+
+    @property
+    def data(self) -> TaskData:
+        """The sentences of the study's task."""
+        if self._data is None:
+            self._data = load_task(self._task, self._glue_dir)
+        return self._data
 
     def evaluator(self, checkpoint: str) -> LiveEvaluator:
         """The evaluator of a checkpoint."""
         if checkpoint not in self._evaluators:
-            if self._data is None:
-                self._data = load_sst2(self._glue_dir)
             self._evaluators[checkpoint] = LiveEvaluator(
-                self.folder(checkpoint), self._data, self.cache
+                self.folder(checkpoint), self.data, self.cache
             )
         return self._evaluators[checkpoint]
 

@@ -17,7 +17,6 @@ from dse.evaluation import SourceOptions
 from dse.finish import _version
 from dse.live import LiveSource
 from evaluators.encoders import checkpoint_hash
-from evaluators.glue import load_sst2
 from evaluators.traces import TRACE_VERSION, ExitTrace
 from search_space import MODEL_KNOBS, KnobValue, ModelKnobs, SearchSpace, model_knobs
 from studies.recorded import write_recorded
@@ -57,19 +56,19 @@ def grid_of(space: SearchSpace) -> list[ModelKnobs]:
 
 
 def record_grid(
-    spec: StudySpec, glue_dir: Path, out: Path, work: Path, workers: int, only: Sequence[str]
+    spec: StudySpec, glue_dir: str, out: Path, work: Path, workers: int, only: Sequence[str]
 ) -> None:
     """Measure every setting of a study's grid and write the set of traces.
 
     Args:
         spec: study whose grid of model knobs is recorded.
-        glue_dir: GLUE folder.
+        glue_dir: GLUE folder, or ``datasets:NAME``.
         out: folder of the recorded traces.
         work: folder of single traces, whole and in part: what is there is not measured again.
         workers: processes.
         only: checkpoints to record; all of the study's if empty.
     """
-    options = SourceOptions(glue_dir=str(glue_dir), cache=str(work), recorded=None)
+    options = SourceOptions(glue_dir=glue_dir, cache=str(work), recorded=None)
     grid = [k for k in grid_of(spec.search_space()) if not only or k.checkpoint in only]
     console = Console(stderr=True)
     seconds_file = work / "seconds.json"
@@ -95,7 +94,6 @@ def record_grid(
             pairs.setdefault(measured.knobs.checkpoint, []).append((measured.knobs, measured.trace))
             bar.advance(task)
     source = LiveSource(spec, options)
-    data = load_sst2(glue_dir)
     mean_seconds = {}
     for name in pairs:
         evaluator = source.evaluator(name)
@@ -113,7 +111,7 @@ def record_grid(
         seconds=mean_seconds,
         about={
             "task": spec.scenario.task,
-            "data_sha256": data.content_hash(),
+            "data_sha256": source.data.content_hash(),
             "trace_version": TRACE_VERSION,
             "machine": f"{platform.machine()}, {workers} processes of one thread",
             "versions": {name: _version(name) for name in ("torch", "transformers", "numpy")},

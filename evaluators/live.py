@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +15,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from evaluators.checkpoints import CheckpointError
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import checkpoint_hash, load_tokenizer, token_ids
+from evaluators.encoders import (
+    ExitHead,
+    TokenRow,
+    checkpoint_hash,
+    load_tokenizer,
+    token_rows,
+)
 from evaluators.glue import TaskData
 from evaluators.predictor import predicted_entropy_table
 from evaluators.stages import Progress, first_drawn, select_order
 from evaluators.trace_cache import TraceCache
-from evaluators.traces import TRACE_VERSION, ExitTrace, Split, entropies
+from evaluators.traces import LUT_ROWS, TRACE_VERSION, ExitTrace, Split, entropies
 from search_space import ModelKnobs
 
 BATCH_SENTENCES: Final = 64
@@ -56,23 +64,44 @@ class LiveEvaluator:
 
         Raises:
             ValueError: the looks do not rise from 1 to less than all ``select`` sentences.
+            CheckpointError: the checkpoint has not as many outputs as the task has classes.
         """
-        self._encoder = CompressibleEncoder(folder)
+        self._encoder = CompressibleEncoder(folder, data.task.n_outputs)
+        self._task = data.task
+        self._check_outputs(folder)
         self._cache = cache
         self._data_key = (checkpoint_hash(folder), data.content_hash(), TRACE_VERSION)
-        tokenizer = load_tokenizer(folder)
-        self._evaluated = token_ids(tokenizer, data.select.texts + data.report.texts)
+        has_types = self._encoder.model.has_token_types
+        rows = partial(token_rows, load_tokenizer(folder), has_types=has_types)
+        parts = {Split.SELECT: data.select, Split.REPORT: data.report}
+        if data.mismatched is not None:
+            parts[Split.MISMATCHED] = data.mismatched
+        self._evaluated = [row for part in parts.values() for row in rows(part.texts, part.pairs)]
         self._tokens = np.array([len(row) for row in self._evaluated], dtype=np.int64)
-        self._labels = np.array(data.select.labels + data.report.labels, dtype=np.int64)
-        self._splits = np.array(
-            [Split.SELECT] * len(data.select) + [Split.REPORT] * len(data.report), dtype=np.int64
+        labels = [label for part in parts.values() for label in part.labels]
+        self._labels: NDArray[np.int64] | NDArray[np.float64] = (
+            np.array(labels, dtype=np.float64)
+            if data.task.is_regression
+            else np.array(labels, dtype=np.int64)
         )
-        self._stages = _stages(len(data.select), len(data.report), looks)
+        self._splits = np.repeat([*parts], [len(part) for part in parts.values()]).astype(np.int64)
+        self._stages = _stages(len(data.select), len(self._evaluated), looks)
         self._set_to: tuple[object, ...] | None = None
-        self._calibration = token_ids(tokenizer, data.calibration.texts)
+        self._calibration = rows(data.calibration.texts, data.calibration.pairs)
         self._scale_batches = [
             batch for _, batch in _equal_length_batches(self._calibration[:SCALE_SENTENCES])
         ]
+
+    def _check_outputs(self, folder: Path) -> None:
+        head = self._encoder.model.exits[0]
+        assert isinstance(head, ExitHead)
+        outputs = head.classifier.out_features
+        if outputs != self._task.n_outputs:
+            kind = "a regression" if self._task.is_regression else "its classes"
+            raise CheckpointError(
+                f"{folder}: {outputs} outputs at every exit, expected {self._task.n_outputs} for "
+                f"{self._task.name} ({kind}); name a checkpoint that was trained for it."
+            )
 
     def trace_hash(self, knobs: ModelKnobs) -> str:
         """Content hash of (checkpoint, data, knobs, code version), hexadecimal."""
@@ -92,10 +121,11 @@ class LiveEvaluator:
 
         With looks, first the trace of the first drawn ``select`` sentences (`first_drawn`) for each
         of the looks and for all of them; in the end the whole trace, in file order, with the
-        ``report`` sentences. Nothing is measured twice: what each of these traces holds is bit for
-        bit what the next one holds of the same sentences. Scales, spans and the predictor are
-        settled before the first. The same traces come if some or all of it was in the cache, but
-        for the rounding of matrix products where another machine or other looks had measured it.
+        sentences of the other splits. Nothing is measured twice: what each of these traces holds is
+        bit for bit what the next one holds of the same sentences. Scales, spans and the predictor
+        are settled before the first. The same traces come if some or all of it was in the cache,
+        but for the rounding of matrix products where another machine or other looks had measured
+        it.
         """
         key = self.trace_hash(knobs)
         whole = None if self._cache is None else self._cache.trace(key)
@@ -107,7 +137,7 @@ class LiveEvaluator:
         progress = None if self._cache is None else self._cache.progress(key)
         if progress is None:
             progress = self._begun(knobs)
-        facts = (self._tokens, self._labels, self._splits)
+        facts = (self._tokens, self._labels, self._splits, self._task.name)
         for count, rows in self._stages[:-1]:
             progress = self._measured(knobs, key, progress, rows)
             drawn = select_order(int((self._splits == Split.SELECT).sum()))[:count]
@@ -121,11 +151,11 @@ class LiveEvaluator:
     def _begun(self, knobs: ModelKnobs) -> Progress:
         """Progress before the first sentence."""
         spans, encoder_density, embedding_density = self._configure(knobs)
-        fitted = self._logits(self._calibration)
+        n_exits = self._encoder.model.n_layers
         return Progress(
             positions=np.zeros(0, dtype=np.int64),
-            logits=fitted[:0],
-            predicted_entropies=predicted_entropy_table(entropies(fitted)),
+            logits=np.zeros((0, n_exits, self._task.n_outputs), dtype=np.float16),
+            predicted_entropies=self._predicted_entropies(n_exits),
             head_spans=spans,
             encoder_density=encoder_density,
             embedding_density=embedding_density,
@@ -158,7 +188,13 @@ class LiveEvaluator:
         self._set_to = knobs.trace_key()
         return compressed
 
-    def _logits(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float16]:
+    def _predicted_entropies(self, n_exits: int) -> NDArray[np.float16]:
+        """The table of the exit predictor; all 0 for a regression, which has no entropies."""
+        if self._task.is_regression:
+            return np.zeros((LUT_ROWS, n_exits - 2), dtype=np.float16)
+        return predicted_entropy_table(entropies(self._logits(self._calibration)))
+
+    def _logits(self, rows: Sequence[TokenRow]) -> NDArray[np.float16]:
         """Logits (n_rows, n_exits, n_classes) of token id rows, in half precision."""
         parts = [
             (positions, self._encoder.logits(batch).numpy().astype(np.float16))
@@ -171,24 +207,27 @@ class LiveEvaluator:
 
 
 def _stages(
-    n_select: int, n_report: int, looks: Sequence[int]
+    n_select: int, n_sentences: int, looks: Sequence[int]
 ) -> list[tuple[int, NDArray[np.int64]]]:
     """For each stage, how many drawn sentences are measured after it, and positions to measure.
 
     Without looks there is one stage, with the largest batches that can be.
     """
     if not looks:
-        return [(n_select, np.arange(n_select + n_report))]
+        return [(n_select, np.arange(n_sentences))]
     counts = [*looks, n_select]
     if sorted(set(counts)) != counts or counts[0] < 1:
         raise ValueError(f"looks {list(looks)}: expected rising numbers from 1 to {n_select - 1}.")
     order = select_order(n_select)
     drawn = [(end, order[start:end]) for start, end in zip([0, *looks], counts, strict=True)]
-    return [*drawn, (n_select, np.arange(n_select, n_select + n_report))]
+    return [*drawn, (n_select, np.arange(n_select, n_sentences))]
 
 
-def _equal_length_batches(rows: Sequence[Sequence[int]]) -> list[tuple[list[int], Tensor]]:
-    """Positions and token ids (batch, tokens) of rows of one length each, shortest first."""
+def _equal_length_batches(rows: Sequence[TokenRow]) -> list[tuple[list[int], Tensor]]:
+    """Positions and token ids (batch, tokens) of rows of one length each, shortest first.
+
+    Pairs of sentences give (batch, tokens, 2): token and token type ids.
+    """
     by_length: dict[int, list[int]] = {}
     for position, row in enumerate(rows):
         by_length.setdefault(len(row), []).append(position)

@@ -88,8 +88,9 @@ class Progress:
         self,
         rows: NDArray[np.int64],
         tokens: NDArray[np.int64],
-        labels: NDArray[np.int64],
+        labels: NDArray[np.int64] | NDArray[np.float64],
         splits: NDArray[np.int64],
+        task: str,
     ) -> ExitTrace:
         """The trace of some of the sentences measured, in the order of ``rows``.
 
@@ -98,6 +99,7 @@ class Progress:
             tokens: (n_sentences,) of the whole trace, as in `ExitTrace`.
             labels: likewise.
             splits: likewise.
+            task: likewise.
         """
         place = np.full(len(tokens), -1)
         place[self.positions] = np.arange(len(self.positions))
@@ -111,6 +113,7 @@ class Progress:
             head_spans=self.head_spans,
             encoder_density=self.encoder_density,
             embedding_density=self.embedding_density,
+            task=task,
         )
 
 

@@ -21,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from evaluators.exit_levels import refuse_regression
+from evaluators.tasks import TASKS
 from evaluators.trace_cache import DEFAULT_LIMIT_MIB
 from search_space import (
     KNOB_DEFAULTS,
@@ -45,8 +47,6 @@ _PADDED = re.compile(r"padded\((\d+)\)")
 _CONSTRAINT = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+.\deE]+)\s*")
 _MOST_VALUES: Final = 10_000
 """Values of a range: more than anyone searches, and far from what memory holds."""
-_REGRESSIONS: Final = frozenset({"STS-B"})
-"""GLUE tasks whose answer is a number: agreement of exits then needs a tolerance."""
 
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
@@ -64,7 +64,9 @@ class _Table(BaseModel):
 class ScenarioTable(_Table):
     """What every design of the study is asked to do."""
 
-    task: Literal["SST-2"] = Field(description="GLUE task.")
+    task: Literal["CoLA", "SST-2", "MRPC", "STS-B", "QQP", "MNLI", "QNLI", "RTE", "WNLI"] = Field(
+        description="GLUE task; the metric 'accuracy' is its primary metric."
+    )
     sequences: str = Field(
         default="actual", description="'actual' token counts, or 'padded(N)' to N tokens."
     )
@@ -323,6 +325,12 @@ class StudySpec(_Table):
                 design_point({**first, dimension.name: value})  # refuses what no design can have
         return self
 
+    @model_validator(mode="after")
+    def _exits_suit_the_task(self) -> Self:
+        for policy in self.search_space()["exit_policy"].values:
+            refuse_regression(self.scenario.task, ExitPolicy(str(policy)))
+        return self
+
     def search_space(self) -> SearchSpace:
         """The space as the frozen value that the rooms below know.
 
@@ -367,7 +375,7 @@ class StudySpec(_Table):
             ValueError: a knob is left out though a policy needs it, or multiplies equal designs.
         """
         values = {dimension.name: dimension.values for dimension in dimensions}
-        is_regression = self.scenario.task in _REGRESSIONS
+        is_regression = TASKS[self.scenario.task].is_regression  # agreement then needs a tolerance
         for policy in values["exit_policy"]:
             for name in KNOBS_OF_EXIT_POLICY[ExitPolicy(str(policy))]:
                 is_needed = is_regression or name != "patience_tolerance"

@@ -403,7 +403,7 @@ def test_shipped_checkpoint_scores_what_its_card_says(
         make_knobs(checkpoint="minilm-exits", weight_format=AF8)
     )
     assert trace.predicted_entropies.shape == (LUT_ROWS, 4)
-    for split in Split:
+    for split in (Split.SELECT, Split.REPORT):
         part = trace.of(split)
         right = (part.logits.argmax(-1) == part.labels[:, None]).sum(axis=0)
         expected = np.array(card["accuracy_stored"][split.name.lower()]) * len(part.labels)

@@ -80,12 +80,13 @@ def test_progress_gives_traces(whole: ExitTrace) -> None:
     """Sentences measured in any order are found again, those of a trace in the order asked for."""
     progress = progress_of(whole, [4, 2, 30]).extended(np.array([9]), whole.logits[[9]])
     rows = np.array([9, 4, 30])
-    trace = progress.trace(rows, whole.tokens, whole.labels, whole.splits)
+    trace = progress.trace(rows, whole.tokens, whole.labels, whole.splits, "RTE")
     np.testing.assert_array_equal(trace.logits, whole.logits[rows])
     assert trace.labels.tolist() == whole.labels[rows].tolist()
     assert trace.tokens.tolist() == whole.tokens[rows].tolist()
     assert trace.splits.tolist() == [Split.SELECT, Split.SELECT, Split.REPORT]
     assert (trace.encoder_density, trace.embedding_density) == (0.25, 0.5)
+    assert trace.task == "RTE"
 
 
 @pytest.mark.parametrize("rows", [[], [3, 31, 0]])

@@ -183,3 +183,11 @@ def test_loading_a_trace_runs_no_code(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="damaged trace"):
         trace_of_bytes(archive(logits=np.array([Bomb(sign)], dtype=object)))
     assert not sign.exists()
+
+
+@pytest.mark.parametrize(("task", "outputs"), [("STS-B", 2), ("SST-2", 1), ("SST2", 2)])
+def test_task_and_outputs_belong_together(task: str, outputs: int) -> None:
+    """One output is a regression's, and no task but those of GLUE is known."""
+    plain = made_up_trace(0)
+    with pytest.raises(ValueError, match=f"task '{task}' with {outputs} outputs; expected a GLUE"):
+        dataclasses.replace(plain, logits=plain.logits[..., :outputs], task=task)

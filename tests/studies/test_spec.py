@@ -152,7 +152,11 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"space.exit_policy": "entropie"}, ["'entropie'", "none, entropy, latency-aware"]),
     ({"space.encoder_storage": ["sram", "rram"]}, ["'rram'", "reram-slc"]),
     ({"space.weight_format": "float8"}, ["'float8'", "'adaptivfloat<8,3>'"]),
-    ({"scenario.task": "MNLI"}, ["'scenario.task'", "'MNLI'", "'SST-2'"]),
+    ({"scenario.task": "SST2"}, ["'scenario.task'", "'SST2'", "did you mean 'SST-2'?"]),
+    (
+        {"scenario.task": "STS-B"},
+        ["exit_policy 'entropy' needs class", "STS-B is a regression", "'patience'"],
+    ),
     # Ranges and choices that cannot be.
     ({"space.envm_mib": {"low": 1, "high": 2}}, ["'envm_mib'", "a linear range needs 'step'"]),
     ({"space.envm_mib": {"low": 2, "high": 1, "step": 1}}, ["'envm_mib'", "low <= high"]),
