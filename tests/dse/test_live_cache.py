@@ -36,8 +36,7 @@ def made_up_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GLUE_DIR", raising=False)
-    for module in (live, recording):
-        monkeypatch.setattr(module, "load_sst2", lambda _: task)
+    monkeypatch.setattr(live, "load_task", lambda *_: task)
 
 
 @pytest.fixture
