@@ -8,6 +8,10 @@ Standard errors of accuracy (binomial) and of Pearson's correlation (Fisher's z)
 Those of F1, Matthews' and Spearman's correlations are the standard deviation over `RESAMPLES`
 bootstrap samples of the sentences (Efron, Annals of Statistics 7, 1979). All settings share the
 same samples, so an error depends neither on the other settings nor on their order.
+
+Differences between two settings are paired, since both answer the same sentences: the standard
+error of a difference of accuracies is that of the mean of the sentences' differences, those of the
+other metrics are the standard deviation of the difference over the same bootstrap samples.
 """
 
 from __future__ import annotations
@@ -24,10 +28,14 @@ RESAMPLES: Final = 1_000
 BOOTSTRAP_SEED: Final = 20_202
 _BLOCK: Final = 125
 """Resamples worked out at once: bounds memory."""
+_ROUNDING: Final = 1e-12
+"""Share of a sum of squares below which its spread is the rounding of equal numbers."""
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.float64]
 OfCounts = Callable[[Array, Array, Array, int], FloatArray]
+Resampled = Callable[[Array, Array], FloatArray]
+"""A metric (`RESAMPLES`, n_settings) in every bootstrap sample, from predictions and labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +48,16 @@ class TaskMetric:
         values: metric (n_settings,) of predictions (n_settings, n_sentences) and labels
             (n_sentences,).
         errors: its standard errors (n_settings,).
+        differences: the metric of some predictions less that of others (n_settings,), of the same
+            sentences, and the paired standard errors (n_settings,); from both predictions
+            (n_settings, n_sentences), two sentences or more, and the labels (n_sentences,).
     """
 
     title: str
     unit: str
     values: Callable[[Array, Array], FloatArray]
     errors: Callable[[Array, Array], FloatArray]
+    differences: Callable[[Array, Array, Array], tuple[FloatArray, FloatArray]]
 
 
 def accuracy(predictions: Array, labels: Array) -> FloatArray:
@@ -59,6 +71,19 @@ def accuracy_error(predictions: Array, labels: Array) -> FloatArray:
     share = accuracy(predictions, labels)
     error: FloatArray = np.sqrt(share * (1 - share) / max(predictions.shape[1] - 1, 1))
     return error
+
+
+def accuracy_differences(
+    predictions: Array, others: Array, labels: Array
+) -> tuple[FloatArray, FloatArray]:
+    """Differences of accuracies and their paired standard errors, as `TaskMetric.differences`.
+
+    The sentences' differences are 1, 0 and -1; the error is their standard deviation (n - 1 degrees
+    of freedom) over the root of their number.
+    """
+    gained = (predictions == labels).astype(np.int64) - (others == labels)
+    error: FloatArray = gained.std(axis=1, ddof=1) / np.sqrt(gained.shape[1])
+    return gained.mean(axis=1), error
 
 
 def f1(predictions: Array, labels: Array) -> FloatArray:
@@ -93,6 +118,23 @@ def pearson_error(predictions: Array, labels: Array) -> FloatArray:
     return error
 
 
+def _pearson_resampled(predictions: Array, labels: Array) -> FloatArray:
+    """Pearson's correlation in every bootstrap sample; 0 where one of the two is constant."""
+    n_sentences = len(labels)
+    x, y = (predictions - predictions.mean(axis=1, keepdims=True)).T, labels - labels.mean()
+    found = np.empty((RESAMPLES, len(predictions)))
+    for block, weights in _resamples(n_sentences):
+        sum_x, sum_y = weights @ x, (weights @ y)[:, None]
+        square_x, square_y = weights @ (x * x), (weights @ (y * y))[:, None]
+        spread_x = square_x - sum_x**2 / n_sentences
+        spread_y = square_y - sum_y**2 / n_sentences
+        varies = (spread_x > _ROUNDING * square_x) & (spread_y > _ROUNDING * square_y)
+        spread = np.where(varies, spread_x * spread_y, 0)
+        common = weights @ (x * y[:, None]) - sum_x * sum_y / n_sentences
+        found[block] = _ratio(common, np.sqrt(spread))
+    return found
+
+
 def spearman(predictions: Array, labels: Array) -> FloatArray:
     """Spearman's correlation (n_settings,): Pearson's of the ranks, equal values sharing theirs."""
     from scipy.stats import rankdata
@@ -100,8 +142,8 @@ def spearman(predictions: Array, labels: Array) -> FloatArray:
     return pearson(rankdata(predictions, axis=1), rankdata(labels))
 
 
-def spearman_error(predictions: Array, labels: Array) -> FloatArray:
-    """Bootstrap standard error (n_settings,) of Spearman's correlation."""
+def _spearman_resampled(predictions: Array, labels: Array) -> FloatArray:
+    """Spearman's correlation in every bootstrap sample."""
     distinct, where = np.unique(predictions, axis=0, return_inverse=True)
     n_sentences = len(labels)
     middle = (n_sentences + 1) / 2
@@ -112,8 +154,7 @@ def spearman_error(predictions: Array, labels: Array) -> FloatArray:
             x = _ranks_within(row, weights) - middle
             spread = (weights * x * x).sum(axis=1) * (weights * y * y).sum(axis=1)
             found[block, column] = _ratio((weights * x * y).sum(axis=1), np.sqrt(spread))
-    error: FloatArray = found.std(axis=0, ddof=1)[where.reshape(-1)]
-    return error
+    return found[:, where.reshape(-1)]
 
 
 def _ranks_within(values: Array, weights: FloatArray) -> FloatArray:
@@ -142,10 +183,10 @@ def _matthews_of_counts(right: Array, said: Array, true: Array, n: int) -> Float
     return _ratio(n * right - said * true, np.sqrt(said * (n - said) * true * (n - true)))
 
 
-def _bootstrap_error(of_counts: OfCounts) -> Callable[[Array, Array], FloatArray]:
-    """Bootstrap standard error of a metric that follows from the counts of class 1."""
+def _resampled_counts(of_counts: OfCounts) -> Resampled:
+    """A metric that follows from the counts of class 1, in every bootstrap sample."""
 
-    def errors(predictions: Array, labels: Array) -> FloatArray:
+    def resampled(predictions: Array, labels: Array) -> FloatArray:
         n_sentences = len(labels)
         said, true = (predictions == 1).T, labels == 1
         found = np.empty((RESAMPLES, len(predictions)))
@@ -156,10 +197,33 @@ def _bootstrap_error(of_counts: OfCounts) -> Callable[[Array, Array], FloatArray
             found[block] = of_counts(
                 times @ right, times @ predicted, times @ labelled, n_sentences
             )
-        error: FloatArray = found.std(axis=0, ddof=1)
+        return found
+
+    return resampled
+
+
+def _bootstrap_error(resampled: Resampled) -> Callable[[Array, Array], FloatArray]:
+    """Bootstrap standard error (n_settings,) of a metric."""
+
+    def errors(predictions: Array, labels: Array) -> FloatArray:
+        error: FloatArray = resampled(predictions, labels).std(axis=0, ddof=1)
         return error
 
     return errors
+
+
+def _bootstrap_differences(
+    values: Callable[[Array, Array], FloatArray], resampled: Resampled
+) -> Callable[[Array, Array, Array], tuple[FloatArray, FloatArray]]:
+    """Differences of a metric with bootstrap errors, as `TaskMetric.differences`."""
+
+    def differences(
+        predictions: Array, others: Array, labels: Array
+    ) -> tuple[FloatArray, FloatArray]:
+        found = resampled(predictions, labels) - resampled(others, labels)
+        return values(predictions, labels) - values(others, labels), found.std(axis=0, ddof=1)
+
+    return differences
 
 
 def _resamples(n_sentences: int) -> Iterator[tuple[slice, FloatArray]]:
@@ -187,14 +251,37 @@ def _ratio(above: Array, below: Array) -> FloatArray:
     return np.divide(above, below, out=np.zeros(np.shape(above)), where=below > 0)
 
 
+_f1_resampled: Final = _resampled_counts(_f1_of_counts)
+_matthews_resampled: Final = _resampled_counts(_matthews_of_counts)
+spearman_error: Final = _bootstrap_error(_spearman_resampled)
+"""Bootstrap standard error (n_settings,) of Spearman's correlation."""
+
 TASK_METRICS: Final = {
-    "accuracy": TaskMetric("Accuracy", "%", accuracy, accuracy_error),
-    "f1": TaskMetric("F1", "%", f1, _bootstrap_error(_f1_of_counts)),
-    "matthews": TaskMetric(
-        "Matthews correlation", "points", matthews, _bootstrap_error(_matthews_of_counts)
+    "accuracy": TaskMetric("Accuracy", "%", accuracy, accuracy_error, accuracy_differences),
+    "f1": TaskMetric(
+        "F1", "%", f1, _bootstrap_error(_f1_resampled), _bootstrap_differences(f1, _f1_resampled)
     ),
-    "pearson": TaskMetric("Pearson correlation", "points", pearson, pearson_error),
-    "spearman": TaskMetric("Spearman correlation", "points", spearman, spearman_error),
+    "matthews": TaskMetric(
+        "Matthews correlation",
+        "points",
+        matthews,
+        _bootstrap_error(_matthews_resampled),
+        _bootstrap_differences(matthews, _matthews_resampled),
+    ),
+    "pearson": TaskMetric(
+        "Pearson correlation",
+        "points",
+        pearson,
+        pearson_error,
+        _bootstrap_differences(pearson, _pearson_resampled),
+    ),
+    "spearman": TaskMetric(
+        "Spearman correlation",
+        "points",
+        spearman,
+        spearman_error,
+        _bootstrap_differences(spearman, _spearman_resampled),
+    ),
 }
 """Every metric that a task names."""
 

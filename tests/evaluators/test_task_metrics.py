@@ -147,3 +147,41 @@ def test_bootstrap_error_of_an_accuracy_is_the_closed_one() -> None:
     (error,) = TASK_METRICS["f1"].errors(said[None], labels)
     (binomial,) = TASK_METRICS["accuracy"].errors(said[None], labels)
     assert error == pytest.approx(binomial * 2 / 1.75**2, rel=0.1)
+
+
+def test_differences_by_hand() -> None:
+    """6 and 5 of 8 right differ by 1/8; sentences' differences 1, 1, -1 and five zeros."""
+    others = np.array([1, 1, 1, 1, 1, 0, 0, 1])
+    assert values("accuracy", [others], LABELS) == [6 / 8]
+    said = np.array([1, 1, 1, 0, 1, 1, 0, 0])
+    differs, error = TASK_METRICS["accuracy"].differences(others[None], said[None], LABELS)
+    assert differs.tolist() == [1 / 8]
+    assert error.tolist() == [pytest.approx(np.std([1, 1, -1, *[0] * 5], ddof=1) / np.sqrt(8))]
+
+
+@pytest.mark.parametrize("name", TASK_METRICS)
+def test_errors_of_differences_are_paired(name: str) -> None:
+    """They are those of bootstrap samples of the sentences, and 0 between equal answers."""
+    predictions, labels = made_up(name, 150, n_settings=2)
+    metric = TASK_METRICS[name]
+    differs, error = metric.differences(predictions[:1], predictions[1:], labels)
+    assert differs == pytest.approx(
+        metric.values(predictions, labels)[0] - metric.values(predictions, labels)[1]
+    )
+    rng = np.random.default_rng(1)
+    drawn = []
+    for _ in range(1_000):
+        rows = rng.integers(0, 150, 150)
+        first, second = metric.values(predictions[:, rows], labels[rows])
+        drawn.append(first - second)
+    assert error[0] == pytest.approx(np.std(drawn), rel=0.1)
+    same = metric.differences(predictions[:1], predictions[:1], labels)
+    assert (float(same[0][0]), float(same[1][0])) == (0.0, 0.0)
+
+
+def test_differences_of_constant_numbers() -> None:
+    """Constant numbers have correlation 0 in every bootstrap sample, whatever their rounding."""
+    _, labels = made_up("pearson", 40)
+    for name in ("pearson", "spearman"):
+        found = TASK_METRICS[name].differences(np.full((1, 40), 0.1), np.zeros((1, 40)), labels)
+        assert (float(found[0][0]), float(found[1][0])) == (0.0, 0.0)
