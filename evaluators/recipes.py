@@ -167,7 +167,8 @@ def _finish(
     """
     model.eval()
     card: dict[str, Any] = {
-        "task": "SST-2",
+        "task": data.task.name,
+        "data": data.description,
         "train_sentences": len(data.train),
         "data_sha256": data.content_hash(),
         "stored_as": str(number_format),

@@ -118,6 +118,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     # A key that is not known, at each level.
     ({"titel": "x"}, ["'titel'", "did you mean 'title'?"]),
     ({"scenario.deadlin_ms": 1}, ["'scenario.deadlin_ms'", "did you mean 'deadline_ms'?"]),
+    ({"evaluator.cach": "x"}, ["'evaluator.cach'", "did you mean 'cache'?"]),
+    ({"evaluator.cache_mib": 0}, ["'evaluator.cache_mib' has value 0", "greater than 0"]),
     ({"evaluator.kindd": "x"}, ["'evaluator.kindd'", "did you mean 'kind'?"]),
     ({"objectives.0.axes": "linear"}, ["'objectives.0.axes'", "did you mean 'axis'?"]),
     ({"search.trails": 1}, ["'search.trails'", "did you mean 'trials'?"]),
@@ -150,7 +152,11 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"space.exit_policy": "entropie"}, ["'entropie'", "none, entropy, latency-aware"]),
     ({"space.encoder_storage": ["sram", "rram"]}, ["'rram'", "reram-slc"]),
     ({"space.weight_format": "float8"}, ["'float8'", "'adaptivfloat<8,3>'"]),
-    ({"scenario.task": "MNLI"}, ["'scenario.task'", "'MNLI'", "'SST-2'"]),
+    ({"scenario.task": "SST2"}, ["'scenario.task'", "'SST2'", "did you mean 'SST-2'?"]),
+    (
+        {"scenario.task": "STS-B"},
+        ["exit_policy 'entropy' needs class", "STS-B is a regression", "'patience'"],
+    ),
     # Ranges and choices that cannot be.
     ({"space.envm_mib": {"low": 1, "high": 2}}, ["'envm_mib'", "a linear range needs 'step'"]),
     ({"space.envm_mib": {"low": 2, "high": 1, "step": 1}}, ["'envm_mib'", "low <= high"]),

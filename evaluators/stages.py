@@ -1,0 +1,151 @@
+"""Evaluation in stages: the order in which sentences are drawn, and a setting measured part-way.
+
+The ``select`` sentences are drawn in a random order that their number alone decides: Python's
+``random.Random(ORDER_SEED)`` shuffles their positions. The first k drawn are so a random sample
+without replacement for any k, the same sentences for every setting, and bounds on the accuracy
+(`evaluators.confidence`) and differences in pairs may be read off at any time.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluators.traces import DAMAGE, ExitTrace, Split
+
+ORDER_SEED: Final = 20_202
+
+
+def select_order(n_select: int) -> NDArray[np.int64]:
+    """Positions (n_select,) of the ``select`` sentences in the order drawn."""
+    positions = list(range(n_select))
+    random.Random(ORDER_SEED).shuffle(positions)
+    return np.array(positions, dtype=np.int64)
+
+
+def first_drawn(trace: ExitTrace, count: int) -> ExitTrace:
+    """The trace of the first ``count`` ``select`` sentences, in the order drawn.
+
+    Raises:
+        ValueError: the trace has fewer ``select`` sentences.
+    """
+    positions = np.flatnonzero(trace.splits == Split.SELECT)
+    if not 1 <= count <= len(positions):
+        raise ValueError(
+            f"{count} sentences drawn: expected 1 to the {len(positions)} of the select split."
+        )
+    rows = positions[select_order(len(positions))[:count]]
+    return replace(
+        trace,
+        logits=trace.logits[rows],
+        tokens=trace.tokens[rows],
+        labels=trace.labels[rows],
+        splits=trace.splits[rows],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What is known of a setting part-way through its sentences.
+
+    Attributes:
+        positions: (n_measured,) which sentences, by their positions in the whole trace.
+        logits: (n_measured, n_exits, n_classes) float16, of those sentences.
+        predicted_entropies: as in `ExitTrace`.
+        head_spans: as in `ExitTrace`.
+        encoder_density: as in `ExitTrace`.
+        embedding_density: as in `ExitTrace`.
+    """
+
+    positions: NDArray[np.int64]
+    logits: NDArray[np.float16]
+    predicted_entropies: NDArray[np.float16]
+    head_spans: tuple[tuple[int, ...], ...]
+    encoder_density: float
+    embedding_density: float
+
+    def __post_init__(self) -> None:
+        """Require logits for each position, in half precision."""
+        if self.logits.ndim != 3 or self.logits.dtype != np.float16:
+            raise ValueError("Progress: logits must be float16 (sentences, exits, classes).")
+        if self.positions.shape != (len(self.logits),):
+            raise ValueError("Progress: positions must have one entry for each sentence.")
+
+    def extended(self, positions: NDArray[np.int64], logits: NDArray[np.float16]) -> Progress:
+        """The same with more sentences measured."""
+        return replace(
+            self,
+            positions=np.concatenate([self.positions, positions]),
+            logits=np.concatenate([self.logits, logits]),
+        )
+
+    def trace(
+        self,
+        rows: NDArray[np.int64],
+        tokens: NDArray[np.int64],
+        labels: NDArray[np.int64] | NDArray[np.float64],
+        splits: NDArray[np.int64],
+        task: str,
+    ) -> ExitTrace:
+        """The trace of some of the sentences measured, in the order of ``rows``.
+
+        Args:
+            rows: (n_rows,) their positions in the whole trace.
+            tokens: (n_sentences,) of the whole trace, as in `ExitTrace`.
+            labels: likewise.
+            splits: likewise.
+            task: likewise.
+        """
+        place = np.full(len(tokens), -1)
+        place[self.positions] = np.arange(len(self.positions))
+        assert (place[rows] >= 0).all()
+        return ExitTrace(
+            logits=self.logits[place[rows]],
+            tokens=tokens[rows],
+            labels=labels[rows],
+            splits=splits[rows],
+            predicted_entropies=self.predicted_entropies,
+            head_spans=self.head_spans,
+            encoder_density=self.encoder_density,
+            embedding_density=self.embedding_density,
+            task=task,
+        )
+
+
+def progress_bytes(progress: Progress) -> bytes:
+    """Progress as an ``.npz`` archive."""
+    file = io.BytesIO()
+    np.savez(
+        file,
+        positions=progress.positions,
+        logits=progress.logits,
+        predicted_entropies=progress.predicted_entropies,
+        head_spans=np.array(progress.head_spans, dtype=np.int64),
+        densities=np.array([progress.encoder_density, progress.embedding_density]),
+    )
+    return file.getvalue()
+
+
+def progress_of_bytes(content: bytes) -> Progress:
+    """What `progress_bytes` was made of.
+
+    Raises:
+        ValueError: the archive is damaged.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return Progress(
+                positions=stored["positions"],
+                logits=stored["logits"],
+                predicted_entropies=stored["predicted_entropies"],
+                head_spans=tuple(tuple(int(s) for s in row) for row in stored["head_spans"]),
+                encoder_density=float(stored["densities"][0]),
+                embedding_density=float(stored["densities"][1]),
+            )
+    except DAMAGE as error:
+        raise ValueError(f"damaged progress ({error})") from error
