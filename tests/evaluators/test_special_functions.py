@@ -126,7 +126,10 @@ class TestSoftmax:
         """Numerators from the table, then exact division, for every row; near the exact softmax."""
         softmax = softmax_of(32.0)
         step = softmax.scores.scale
-        q = [max(-127, min(127, round(x / step))) for x in np.float32(scores).tolist()]
+        q = [
+            max(-127, min(127, round(x / step)))
+            for x in np.array(scores, dtype=np.float32).tolist()
+        ]
         numerators = [round(255 * math.exp(-(max(q) - x) * step)) for x in q]
         expected = [
             math.floor(Fraction(255 * e, sum(numerators)) + Fraction(1, 2)) for e in numerators
@@ -220,7 +223,7 @@ class TestInEncoders:
         batches: list[Tensor],
         make_knobs: Callable[..., ModelKnobs],
     ) -> None:
-        """Near the exact logits, not equal; an exact setting afterwards is bit for bit as before."""
+        """Near the exact logits, not equal; an exact setting afterwards is just as before."""
         encoder.configure(make_knobs(), batches)
         exact = [encoder.logits(batch).clone() for batch in batches]
         encoder.configure(make_knobs(special_functions=FULLY), batches)
