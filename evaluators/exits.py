@@ -7,7 +7,8 @@
 * Confidence: at the first exit whose largest softmax probability is at or above the threshold
   (Schwartz et al., "The Right Tool for the Job", ACL 2020; without their calibration).
 * Patience: at the first exit that is the last of so many in a row which each agree with the exit
-  before them (Zhou et al., "BERT Loses Patience", NeurIPS 2020): never before layer patience + 1.
+  before them (Zhou et al., "BERT Loses Patience", NeurIPS 2020, arXiv:2006.04152): never before
+  layer patience + 1. Numbers of a regression agree if they differ by less than a tolerance.
 * Latency-aware (Tambe et al., "EdgeBERT", MICRO 2021): the entropy at exit 1 gives, through a
   table, predicted entropies of the later exits, and with them a predicted exit layer, known after
   layer 1. The sentence may leave sooner, by its entropy, and is forced out there.

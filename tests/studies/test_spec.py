@@ -141,6 +141,10 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"space.exit_policy": "patience"}, ["'patience' is missing", "exit policy 'patience'"]),
     (
+        {"scenario.task": "STS-B", "space.exit_policy": "patience", "space.patience": [1, 2]},
+        ["'patience_tolerance' is missing", "exit policy 'patience'"],
+    ),
+    (
         {"space.patience": 2.5, "space.exit_policy": "patience"},
         ["'patience'", "expected a whole number"],
     ),
@@ -363,3 +367,21 @@ def test_space_of_the_preset_has_no_new_exits() -> None:
     exits = load_study("edgebert-sst2").search_space().points(EXIT_KNOBS)
     assert len(exits) == 1 + 2 * 34
     assert {point["confidence_threshold"] for point in exits} == {1.0}
+
+
+def test_a_regression_takes_patience_and_its_tolerance() -> None:
+    """Of STS-B the values of the tolerance are a dimension beside those of the patience."""
+    document = small_document()
+    document["scenario"]["task"] = "STS-B"
+    document["space"] |= {
+        "exit_policy": ["none", "patience"],
+        "patience": [1, 2],
+        "patience_tolerance": [0.25, 0.5],
+    }
+    exits = spec_of(document, "test").search_space().points(EXIT_KNOBS)
+    assert [
+        (point["patience"], point["patience_tolerance"])
+        for point in exits
+        if point["exit_policy"] == "patience"
+    ] == [(1, 0.25), (1, 0.5), (2, 0.25), (2, 0.5)]
+    assert len(exits) == 5
