@@ -51,6 +51,7 @@ OUTPUT_STATIONARY, INPUT_STATIONARY, WEIGHT_STATIONARY = range(3)
 ORDER, M, K, READS, FITS, SPILLS = range(6)
 BY_ROWS, TIME_NS, ENERGY_PJ = 7, 9, 10
 BY_LATENCY, BY_ENERGY = 0, 1
+"""Index into ``CHOICES["mapping_objective"]``; what is above is their product."""
 HAIR: Final = 1e-9
 _MOST_BLOCKS: Final = 32
 _MOST_PARTS: Final = 64

@@ -17,18 +17,24 @@ import pytest
 from numba.extending import is_jitted
 
 from hw_cost import (
+    CHOICES,
     AcceleratorColumns,
     Groups,
     Technology,
     Workload,
     breakdown,
+    chip,
     compile_model,
     cost_table,
+    stage_mapping,
+    work,
 )
 from hw_cost.compiled import SOURCES, Compiler
 from hw_cost.execution import _run
+from hw_cost.parts import DRAM, PARTS
 from hw_cost.sentence import sentence_costs
-from search_space import CellKind, DramKind, Scenario
+from hw_cost.stores import TENSOR_CLASSES
+from search_space import CellKind, DramKind, MappingObjective, Scenario, ZeroGating
 
 TINY = {
     "__init__.py": "",
@@ -72,6 +78,22 @@ def test_one_compilation_serves_every_call(
             breakdown(workload, columns, groups, np.full(2, 0.5), scenario, technology)
     assert len(_run.signatures) == 1
     assert len(sentence_costs.signatures) == 1
+
+
+def test_indices_of_compiled_functions_are_those_of_the_names() -> None:
+    """Compiled functions know choices, tensor classes, stages and orders by their places."""
+    gating, objectives = CHOICES["zero_gating"], CHOICES["mapping_objective"]
+    assert gating[chip.UNGATED] is ZeroGating.NONE
+    assert gating[chip.VECTOR_GATED] is ZeroGating.VECTOR
+    assert objectives[stage_mapping.BY_LATENCY] is MappingObjective.LATENCY
+    assert objectives[stage_mapping.BY_ENERGY] is MappingObjective.ENERGY
+    assert TENSOR_CLASSES[chip.EMBEDDINGS] == "embeddings"
+    assert TENSOR_CLASSES[chip.ENCODER] == "encoder"
+    assert TENSOR_CLASSES[chip.EXITS] == "exits"
+    assert stage_mapping.STAGES[stage_mapping.FFN_STAGE] == "ffn"
+    assert stage_mapping.ORDERS[stage_mapping.WEIGHT_STATIONARY] == "weight-stationary"
+    assert work.GEMMS[work.POOLER] == "pooler"
+    assert PARTS[DRAM] == "dram"
 
 
 def _origins(source: str) -> dict[str, str]:
