@@ -2,7 +2,6 @@
 
 from hw_cost.accelerator import CHOICES, DVFS_POLICIES, AcceleratorColumns, ColumnsError
 from hw_cost.breakdown import ENERGY_PARTS, LATENCY_PARTS, Breakdown, breakdown
-from hw_cost.compiled import compile_model
 from hw_cost.cost_model import AnalyticModel, CostModel
 from hw_cost.cost_table import CostTable, CostTableError, cost_table
 from hw_cost.explanation import ExplainedGemm, InfeasibleDesignError, explained_gemms
@@ -26,6 +25,7 @@ from hw_cost.technology import (
     technology_constants,
 )
 from hw_cost.updates import UpdateCosts, update_costs
+from hw_cost.warm_up import compile_model
 from hw_cost.workload import EncoderShape, StoredBits, Workload, WorkloadError
 
 __all__ = [

@@ -10,8 +10,9 @@ import numpy as np
 from hw_cost.accelerator import AcceleratorColumns
 from hw_cost.cost_table import CostTable
 from hw_cost.evaluation import Block, StepsOf, evaluation, sentences
-from hw_cost.execution import DIRECT_PARTS, LOGIC_PARTS, PARTS, SRAM_PARTS, execution
+from hw_cost.execution import execution
 from hw_cost.groups import Groups, GroupsError
+from hw_cost.parts import DIRECT_PARTS, LOGIC_PARTS, PARTS, SRAM_PARTS
 from hw_cost.sentence import Sentences
 from hw_cost.supply import SupplyLevels
 from hw_cost.technology import Technology

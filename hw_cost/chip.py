@@ -8,6 +8,7 @@ import numpy as np
 
 from hw_cost.accelerator import CHOICES, AcceleratorColumns
 from hw_cost.arithmetic import mac_energy_pj
+from hw_cost.compiled import compiled
 from hw_cost.memory import sram_read_energy_pj, sram_write_energy_pj
 from hw_cost.stores import Stores
 from hw_cost.technology import Technology
@@ -15,6 +16,10 @@ from hw_cost.units import BITS_PER_KIB, Bools, Floats, Ints
 from hw_cost.workload import Workload
 from search_space import Compaction
 
+EMBEDDINGS, ENCODER, EXITS = range(3)
+"""Index of each tensor class, as in `hw_cost.stores.TENSOR_CLASSES`, for compiled functions."""
+UNGATED, VECTOR_GATED = 0, 1
+"""Index into ``CHOICES["zero_gating"]``; what is above gates single lanes."""
 _COMPACTED: Final = CHOICES["compaction"].index(Compaction.WEIGHTS)
 
 
@@ -194,3 +199,42 @@ def take_chips(all_chips: Chips, rows: Ints | slice) -> Chips:
         for name, values in zip(Chips._fields, all_chips, strict=True)
     }
     return Chips(**taken)
+
+
+@compiled()
+def chip_at(chips: Chips, d: int) -> Chip:
+    """One chip of many."""
+    b, y, i = chips.word_bits, chips.word_cycles, chips.in_sram
+    w, p, h = chips.word_ns[d], chips.read_pj_per_bit[d], chips.chip_share[d]
+    return Chip(
+        chips.n[d],
+        chips.units[d],
+        chips.capacity_bits[d],
+        chips.mask_bits[d],
+        chips.gating[d],
+        chips.compacts[d],
+        chips.objective[d],
+        chips.partial_bits[d],
+        chips.mac_pj[d],
+        chips.activation_mac_pj[d],
+        chips.read_activations_pj[d],
+        chips.write_activations_pj[d],
+        chips.read_weights_pj[d],
+        chips.write_weights_pj[d],
+        chips.spill_pj[d],
+        chips.table_pj[d],
+        chips.cycle_pj[d],
+        chips.idle_cycle_pj[d],
+        chips.static_mw[d],
+        (b[0], b[1], b[2]),
+        (y[0], y[1], y[2]),
+        (i[0], i[1], i[2]),
+        (w[0], w[1], w[2]),
+        (p[0], p[1], p[2]),
+        (h[0], h[1], h[2]),
+        chips.dram_read_pj[d],
+        chips.dram_write_pj[d],
+        chips.dram_ns_per_bit[d],
+        chips.dram_latency_ns[d],
+        chips.has_dram[d],
+    )

@@ -9,9 +9,11 @@ import numpy as np
 
 from hw_cost.accelerator import AcceleratorColumns
 from hw_cost.evaluation import Evaluation, evaluation
-from hw_cost.execution import DIRECT_PARTS, LOGIC_PARTS, ORDERS, PARTS, SRAM_PARTS, STAGES, Steps
+from hw_cost.execution import Steps
 from hw_cost.feasibility import first_violation
 from hw_cost.groups import Groups
+from hw_cost.parts import DIRECT_PARTS, LOGIC_PARTS, PARTS, SRAM_PARTS
+from hw_cost.stage_mapping import ORDERS, STAGES
 from hw_cost.supply import SupplyLevels
 from hw_cost.technology import Technology
 from hw_cost.units import Floats

@@ -10,12 +10,27 @@ import numpy as np
 
 from hw_cost.accelerator import AcceleratorColumns
 from hw_cost.area import floorplan
-from hw_cost.chip import chips_of
-from hw_cost.execution import PARTS, run_alone
+from hw_cost.chip import ENCODER, Chips, chip_at, chips_of
+from hw_cost.compiled import compiled
+from hw_cost.gemm import (
+    ELEMENTS,
+    VECTORS,
+    WORKING,
+    Cycles,
+    Gemm,
+    GemmMapping,
+    add_macs,
+    add_weight_gemm,
+    gemm_cycles,
+    plan_gemm,
+    rows_on,
+)
+from hw_cost.parts import PARTS
+from hw_cost.stage_mapping import ALONE, BY_ROWS, FITS, READS, SPILLS, Stage, map_stage
 from hw_cost.stores import stores
 from hw_cost.technology import Technology
-from hw_cost.units import Bools, Floats
-from hw_cost.work import model_of, rates_of
+from hw_cost.units import Bools, Floats, Ints
+from hw_cost.work import Model, Rates, model_of, rates_of
 from hw_cost.workload import EncoderShape, Workload
 from search_space import CellKind, NumberFormat
 
@@ -127,8 +142,8 @@ def gemm_costs(
     sizes = [(g.rows, g.depth, g.columns, g.count) for g in gemms]
     counts = (len(columns), len(gemms))
     fetches, energy = np.zeros((*counts, 3)), np.zeros((*counts, len(PARTS)))
-    fits, mapping = np.zeros(counts, dtype=np.bool_), np.zeros((*counts, 11))
-    run_alone(
+    fits = np.zeros(counts, dtype=np.bool_)
+    _run_alone(
         chips,
         model_of(workload),
         rates_of(technology),
@@ -137,7 +152,6 @@ def gemm_costs(
         fetches,
         energy,
         fits,
-        mapping,
     )
     cycles = np.maximum(fetches[..., 0], fetches[..., 1])
     return GemmCosts(
@@ -145,3 +159,56 @@ def gemm_costs(
         energy_pj={part: np.where(fits, energy[..., i], np.nan) for i, part in enumerate(PARTS)},
         fits=fits,
     )
+
+
+@compiled()
+def _run_alone(
+    chips: Chips,
+    m: Model,
+    r: Rates,
+    gemms: Ints,
+    with_weights: Bools,
+    fetches: Floats,
+    energy_pj: Floats,
+    fits: Bools,
+) -> None:
+    """GEMMs that stand alone, with inputs and results in the buffers, on every chip.
+
+    Args:
+        chips: all chips.
+        m: workload; its hidden width and layers do not matter.
+        r: constants.
+        gemms: (n_gemms, 4) rows, depth, columns, count.
+        with_weights: (n_gemms,) whether B streams from the encoder's store; else it is an
+            activation in the buffers.
+        fetches: (n_chips, n_gemms, 3) receives cycles, load cycles, load ns.
+        energy_pj: (n_chips, n_gemms, 7) receives energy by part.
+        fits: (n_chips, n_gemms) receives whether a mapping fits.
+    """
+    plan, chosen = np.zeros((1, 13)), np.zeros((4, 11))
+    for d in range(len(chips.n)):
+        c = chip_at(chips, d)
+        for g in range(len(gemms)):
+            depth, columns = gemms[g, 1], gemms[g, 2]
+            rows = rows_on(c, gemms[g, 0])
+            plan_gemm(c, m, r, Gemm(ENCODER, depth, columns, gemms[g, 3], 1.0), 0, plan)
+            fetch, out = np.zeros((1, 3)), np.zeros((1, 7))
+            held_bits = float(rows.total * (depth + columns) * m.activation_bits)
+            if with_weights[g]:
+                stage = Stage(ALONE, 0, held_bits, False, 0.0, 0.0)
+                map_stage(c, m, r, stage, rows, plan, chosen)
+                fits[d, g] = chosen[ALONE, FITS] > 0
+                by_rows, reads = chosen[ALONE, BY_ROWS] > 0, chosen[ALONE, READS]
+                how = GemmMapping(by_rows, reads, chosen[ALONE, SPILLS], 0.0, 0.0)
+                add_weight_gemm(c, r, ENCODER, rows, 0, plan, how, fetch, 0, out)
+            else:
+                fits[d, g] = held_bits + depth * columns * m.activation_bits <= c.capacity_bits
+                busiest, total, _ = gemm_cycles(c, rows, 0, plan, True)
+                by_columns, _, _ = gemm_cycles(c, rows, 0, plan, False)
+                working = min(rows.total * plan[0, WORKING], total * c.n**2)
+                results = rows.total * plan[0, VECTORS]
+                elements = rows.total * plan[0, ELEMENTS]
+                add_macs(c, r, Cycles(total, working, results, elements), False, 0, out)
+                fetch[0, 0] = min(busiest, by_columns)
+            fetches[d, g] = fetch[0]
+            energy_pj[d, g] = out[0]

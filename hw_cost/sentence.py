@@ -1,9 +1,8 @@
 """Sentences: supply chosen for each, and energy and latency of every group, compiled.
 
 Start and layer 1 run at the highest supply. After it the exit layer is predicted, and the remaining
-layers must fit in what is left to the deadline. The functions below are compiled by numba and work
-on one design at a time; numba's cache looks at the date of one file only, so they call nothing
-compiled elsewhere. Helpers are inlined: handing all arrays to a function costs more than its work.
+layers must fit in what is left to the deadline. What is compiled works on one design at a time.
+Helpers are inlined: handing all arrays to a function costs more than its work.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from hw_cost.compiled import compiled
 from hw_cost.units import Floats, Ints, Levels
 
 _FIXED, _LOWEST_FEASIBLE = 0, 1
@@ -86,7 +85,7 @@ class Sentences(NamedTuple):
     deadline_ns: float
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@compiled(inline="always")
 def _step_at_levels(
     energy_pj: Floats,
     special_cycles: Floats,
@@ -146,7 +145,7 @@ def _step_at_levels(
         pj[k, level] = switching + ns[k, level] * (x.static_mw[d, level] + store_mw)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@compiled(inline="always")
 def _least_energy(
     x: Designs,
     d: int,
@@ -174,7 +173,7 @@ def _least_energy(
     return best
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@compiled(nogil=True)
 def sentence_costs(
     energy_pj: Floats,
     special_cycles: Floats,

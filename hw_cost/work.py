@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from hw_cost.compiled import compiled
 from hw_cost.technology import Technology
 from hw_cost.units import Floats, Ints
 from hw_cost.workload import Workload
 
 GEMMS: Final = ("qkv", "output", "ffn1", "ffn2", "pooler", "classifier", "attention")
 START_GEMMS: Final = ("projection", "look-up")
-_WITH_WEIGHTS: Final = len(GEMMS) - 1
-_OUTPUT_GEMM, _PROJECTION = GEMMS.index("output"), START_GEMMS.index("projection")
+QKV_GEMM, OUTPUT_GEMM, FFN1_GEMM, FFN2_GEMM, POOLER, CLASSIFIER, ATTENTION = range(len(GEMMS))
+PROJECTION, LOOK_UP = range(len(START_GEMMS))
+_WITH_WEIGHTS: Final = ATTENTION  # attention is the last, and the only one without
 
 
 class Model(NamedTuple):
@@ -149,10 +150,10 @@ def work_of(
         twins[k] = before[0] if len(before) else -1
         for i, gemm in enumerate((*workload.weight_gemms(int(on), a_token), *exits)):
             gemms[k, i] = gemm.depth[0], gemm.columns[0], gemm.count
-        alive[k, _OUTPUT_GEMM] = on / shape.heads
+        alive[k, OUTPUT_GEMM] = on / shape.heads
     projection = workload.projection_gemm(a_token)
     if projection is not None:
-        gemms[-1, _PROJECTION] = projection.depth[0], projection.columns[0], 1
+        gemms[-1, PROJECTION] = projection.depth[0], projection.columns[0], 1
     hidden, width = shape.hidden, shape.embedding_width
     add = (t.add_cycles_per_vector, t.add_cycles_per_row, t.add_energy_pj_per_element, 2, 1, 0)
     norm = (
@@ -228,12 +229,12 @@ def _dealt(by_head: Sequence[Ints], units: Ints) -> tuple[Ints, Ints]:
     return where, dealt
 
 
-@njit(cache=True, error_model="numpy")
+@compiled()
 def _ceil(a: int, b: int) -> int:
     return -(-a // b)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled()
 def band_tiles(tokens: int, span: int, n: int) -> int:
     """Tiles of n x n of a head's score matrix that touch the band |i - j| < span."""
     tiles = 0
@@ -245,7 +246,7 @@ def band_tiles(tokens: int, span: int, n: int) -> int:
     return tiles
 
 
-@njit(cache=True, error_model="numpy")
+@compiled()
 def softmax_vectors(tokens: int, span: int, n: int) -> int:
     """n-wide vectors that hold the scores of all rows of one head."""
     vectors = 0
@@ -255,7 +256,7 @@ def softmax_vectors(tokens: int, span: int, n: int) -> int:
     return vectors
 
 
-@njit(cache=True, error_model="numpy")
+@compiled()
 def _attention_tables(sizes: Ints, kinds: Ints, tokens: Ints) -> tuple[Ints, Ints, Ints]:
     """Score tiles and softmax vectors of every head, for the vector sizes that occur.
 

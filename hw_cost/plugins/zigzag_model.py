@@ -20,11 +20,14 @@ from hw_cost.accelerator import CHOICES, AcceleratorColumns
 from hw_cost.breakdown import Breakdown, breakdown
 from hw_cost.chip import Chips
 from hw_cost.cost_table import CostTable, cost_table
-from hw_cost.execution import PARTS, STAGES, Steps, depth_steps, execution
+from hw_cost.execution import Steps, execution
+from hw_cost.gemm import depth_steps
 from hw_cost.groups import Groups
 from hw_cost.memory import sram_read_energy_pj, sram_write_energy_pj
+from hw_cost.parts import PARTS
 from hw_cost.plugins.zigzag import Objective, ZigZagCosts, imported_zigzag, zigzag_costs
 from hw_cost.plugins.zigzag_chip import ZigZagAccelerator
+from hw_cost.stage_mapping import STAGES
 from hw_cost.technology import Technology
 from hw_cost.units import BITS_PER_KIB, Floats
 from hw_cost.work import GEMMS, START_GEMMS, Model, Rates, Work
