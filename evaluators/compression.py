@@ -9,10 +9,10 @@ set before that, by all heads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
-from evaluators.activations import ActivationQuantiser
+from evaluators.activations import ActivationQuantiser, ActivationRounding
 from evaluators.encoders import ExitEncoder, ExitHead, load_checkpoint
 from evaluators.families import LayerParts
 from evaluators.formats import quantise
@@ -31,11 +31,13 @@ from evaluators.spans import allocate_spans, attention_by_distance, span_mask
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat
 
 _ATTENTION_NAME: Final = "edge_dse_compressed"
+_OPERANDS: Final = ("query", "key", "value", "probs", "context")
 Batches = Iterable[Tensor]
+Rounding = TypeVar("Rounding", bound=ActivationRounding)
 
 
-def _quantisers() -> dict[str, ActivationQuantiser]:
-    return {name: ActivationQuantiser() for name in ("query", "key", "value", "probs", "context")}
+def _quantisers() -> dict[str, ActivationRounding]:
+    return {name: ActivationQuantiser() for name in _OPERANDS}
 
 
 @dataclass(slots=True)
@@ -52,12 +54,30 @@ class AttentionSite:
 
     output_weight: Tensor
     spans: Tensor
-    quantisers: dict[str, ActivationQuantiser] = field(default_factory=_quantisers)
+    quantisers: Mapping[str, ActivationRounding] = field(default_factory=_quantisers)
     by_distance: Tensor | None = None
     heads: Tensor | None = None
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-        """Context (batch, n_heads_kept, tokens, head_width) of operands of that same shape."""
+    def attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scaling: float,
+        unpadded: Tensor | None = None,
+        dropout: float = 0.0,
+    ) -> Tensor:
+        """Context (batch, n_heads_kept, tokens, head_width) of operands of that same shape.
+
+        Args:
+            query: (batch, n_heads_kept, tokens, head_width).
+            key: like the queries.
+            value: like the queries.
+            scaling: of the scores.
+            unpadded: (batch, 1, tokens, tokens), where the key is a token and not padding; None if
+                every key is. Each position sees itself even so: what padding sees is never read.
+            dropout: share of the probabilities that is dropped, in training.
+        """
         spans = self.spans if self.heads is None else self.spans[self.heads]
         if not spans.any() and self.heads is not None:
             return torch.zeros_like(query)
@@ -67,9 +87,12 @@ class AttentionSite:
         visible = None
         if int(spans.min()) < tokens:
             visible = span_mask(spans.clamp(min=1), tokens)
+        if unpadded is not None:
+            itself = torch.eye(tokens, dtype=torch.bool)
+            visible = (unpadded if visible is None else unpadded & visible) | itself
         if rounded["probs"].number_format == FP32 and self.by_distance is None:
             context = functional.scaled_dot_product_attention(
-                query, key, value, attn_mask=visible, scale=scaling
+                query, key, value, attn_mask=visible, dropout_p=dropout, scale=scaling
             )
         else:
             scores = (query @ key.transpose(2, 3)) * scaling
@@ -78,7 +101,7 @@ class AttentionSite:
             probabilities = rounded["probs"](scores.softmax(-1))
             if self.by_distance is not None:
                 self.by_distance += attention_by_distance(probabilities, value, self.output_weight)
-            context = probabilities @ value
+            context = functional.dropout(probabilities, dropout) @ value
         if int(spans.min()) == 0:
             context = context * (spans > 0)[:, None, None]
         return rounded["context"](context)
@@ -91,13 +114,14 @@ def _attention(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float,
+    dropout: float = 0.0,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention kernel that transformers calls; batches have no padding, so there is no mask."""
-    assert attention_mask is None
+    """Attention kernel that transformers calls; evaluation has no padding, so it has no mask."""
     site = module.compression_site
     assert isinstance(site, AttentionSite)
-    return site.attend(query, key, value, scaling).transpose(1, 2).contiguous(), None
+    context = site.attend(query, key, value, scaling, attention_mask, dropout)
+    return context.transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(_ATTENTION_NAME, _attention)
@@ -112,8 +136,9 @@ class CompressibleEncoder:
         self._model = load_checkpoint(folder)
         self._dense = {k: v.clone() for k, v in self._model.state_dict().items()}
         self._layers = self._model.family.weight_sets(self._model.backbone)
-        self._sites = _attach_sites(self._model, self._layers)
-        self._activations = _attach_quantisers(self._model, self._layers)
+        self._sites, operands = attach_sites(self._model, self._layers, ActivationQuantiser)
+        self._activations = attach_rounding(self._model, self._layers, ActivationQuantiser)
+        self._activations += operands
         self._by_distance: NDArray[np.float64] | None = None
 
     @property
@@ -193,32 +218,18 @@ class CompressibleEncoder:
         """Attention by distance of all heads of the dense encoder."""
         self._model.load_state_dict(self._dense)
         self._each_quantiser(FP32, calibrating=False)
-        for site in self._sites:
-            n_heads = len(site.spans)
-            site.spans = torch.full((n_heads,), FULL_SPAN_TOKENS)
-            site.by_distance = torch.zeros(n_heads, FULL_SPAN_TOKENS)
-        self._run(calibration)
-        measured = torch.cat(
-            [site.by_distance for site in self._sites if site.by_distance is not None]
-        )
-        for site in self._sites:
-            site.by_distance = None
-        result: NDArray[np.float64] = measured.double().numpy()
-        return result
+        return measured_attention(self._model, self._sites, calibration)
 
     def _calibrate(self, number_format: NumberFormat, calibration: Sequence[Tensor]) -> None:
         self._each_quantiser(number_format, calibrating=True)
         if number_format != FP32:
             self._run(calibration)
-        for quantiser in self._all_quantisers():
+        for quantiser in self._activations:
             quantiser.calibrating = False
 
     def _each_quantiser(self, number_format: NumberFormat, *, calibrating: bool) -> None:
-        for quantiser in self._all_quantisers():
+        for quantiser in self._activations:
             quantiser.start(number_format, calibrating=calibrating)
-
-    def _all_quantisers(self) -> list[ActivationQuantiser]:
-        return self._activations + [q for site in self._sites for q in site.quantisers.values()]
 
     def _run(self, batches: Batches) -> None:
         for batch in batches:
@@ -252,22 +263,56 @@ def prune_by_magnitude(weights: Tensor, sparsity: float) -> Tensor:
     return weights * (magnitude > threshold)
 
 
-def _attach_sites(model: ExitEncoder, layers: Sequence[LayerParts]) -> list[AttentionSite]:
-    """Put an `AttentionSite` on every attention module; those of distinct weights, in order."""
+def measured_attention(
+    model: ExitEncoder, sites: Sequence[AttentionSite], calibration: Batches
+) -> NDArray[np.float64]:
+    """Attention by distance of all heads (n_heads of all sites, `FULL_SPAN_TOKENS`).
+
+    Weights and roundings are taken as they are; the sites are left with full spans.
+
+    Args:
+        model: the encoder, in evaluation mode.
+        sites: its attention sites, in order.
+        calibration: batches of token ids (batch, tokens) without padding.
+    """
+    for site in sites:
+        site.spans = torch.full_like(site.spans, FULL_SPAN_TOKENS)
+        site.by_distance = torch.zeros(len(site.spans), FULL_SPAN_TOKENS)
+    with torch.inference_mode():
+        for batch in calibration:
+            model(batch)
+    measured = torch.cat([site.by_distance for site in sites if site.by_distance is not None])
+    for site in sites:
+        site.by_distance = None
+    result: NDArray[np.float64] = measured.double().numpy()
+    return result
+
+
+def attach_sites(
+    model: ExitEncoder, layers: Sequence[LayerParts], rounding: Callable[[], Rounding]
+) -> tuple[list[AttentionSite], list[Rounding]]:
+    """Put an `AttentionSite` on every attention module, whose operands that makes rounded.
+
+    Returns:
+        The sites of those with weights of their own, in order, and what rounds their operands.
+    """
     model.backbone.config._attn_implementation = _ATTENTION_NAME
     n_heads: int = model.backbone.config.num_attention_heads
-    sites = []
+    sites: list[AttentionSite] = []
+    roundings: list[Rounding] = []
     for parts in layers:
         full = torch.full((n_heads,), FULL_SPAN_TOKENS)
-        site = AttentionSite(parts.output.weight.detach(), full)
+        operands = {name: rounding() for name in _OPERANDS}
+        site = AttentionSite(parts.output.weight.detach(), full, operands)
         parts.attention.compression_site = site  # type: ignore[assignment]  # not a module
         sites.append(site)
-    return sites
+        roundings += operands.values()
+    return sites, roundings
 
 
-def _attach_quantisers(
-    model: ExitEncoder, layers: Sequence[LayerParts]
-) -> list[ActivationQuantiser]:
+def attach_rounding(
+    model: ExitEncoder, layers: Sequence[LayerParts], rounding: Callable[[], Rounding]
+) -> list[Rounding]:
     """Round the outputs of layer norms, activation functions and the embedding projection."""
     stored: list[nn.Module] = [
         module for module in model.backbone.modules() if isinstance(module, nn.LayerNorm)
@@ -275,14 +320,14 @@ def _attach_quantisers(
     stored += [parts.activation for parts in layers]
     if model.family.projection is not None:
         stored.append(model.backbone.get_submodule(model.family.projection))
-    quantisers = []
+    roundings = []
     for module in stored:
-        quantiser = ActivationQuantiser()
-        module.register_forward_hook(lambda _m, _i, output, q=quantiser: q(output))
-        quantisers.append(quantiser)
+        rounded = rounding()
+        module.register_forward_hook(lambda _m, _i, output, q=rounded: q(output))
+        roundings.append(rounded)
     for head in model.exits:
         assert isinstance(head, ExitHead)
-        quantiser = ActivationQuantiser()
-        head.classifier.register_forward_pre_hook(lambda _m, args, q=quantiser: (q(args[0]),))
-        quantisers.append(quantiser)
-    return quantisers
+        rounded = rounding()
+        head.classifier.register_forward_pre_hook(lambda _m, args, q=rounded: (q(args[0]),))
+        roundings.append(rounded)
+    return roundings

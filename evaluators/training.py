@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import torch
 from safetensors import safe_open
@@ -22,47 +21,30 @@ from torch import Tensor, nn
 
 from evaluators.encoders import ExitEncoder, pad_batch, token_ids
 from evaluators.glue import Sentences
+from evaluators.stages import Stage
 
 SAVE_EVERY: Final = 250
 
-Loss = Callable[[Sequence[int]], Tensor]
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One optimisation run: AdamW, linear warm-up and decay, gradient norm clipped at 1.
+class Objective(Protocol):
+    """What a stage minimises."""
 
-    Attributes:
-        name: file name of its saved state.
-        epochs: passes over the data.
-        max_steps: where the stage ends if that is sooner; None for no limit.
-        learning_rate: peak.
-        batch_size: sentences a step.
-        warmup: share of the steps that warm up.
-        weight_decay: of matrices; vectors have none.
-        exit_weights: weight of each exit in the loss, first exit first (scaled to sum 1).
-    """
+    def loss(self, batch: Sequence[int], step: int) -> Tensor:
+        """Loss of a batch of sentences, given by their positions, at a step (the first is 0)."""
 
-    name: str
-    epochs: int
-    learning_rate: float
-    max_steps: int | None = None
-    batch_size: int = 64
-    warmup: float = 0.08
-    weight_decay: float = 0.01
-    exit_weights: tuple[float, ...] = ()
+    def running_state(self) -> dict[str, Tensor]:
+        """What steps leave to later ones, beside the parameters: saved with the stage."""
 
-    def steps(self, sentences: int) -> int:
-        """Optimisation steps over that many sentences."""
-        steps = math.ceil(sentences / self.batch_size) * self.epochs
-        return steps if self.max_steps is None else min(steps, self.max_steps)
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `running_state` gave."""
 
 
 def run_stage(
     stage: Stage,
     model: nn.Module,
-    loss: Loss,
+    objective: Objective,
     lengths: Sequence[int],
     work: Path,
     seed: int,
@@ -72,8 +54,8 @@ def run_stage(
 
     Args:
         stage: what to run.
-        model: what is trained.
-        loss: loss of a batch, given as positions of sentences.
+        model: what is trained: its parameters that require a gradient.
+        objective: what is minimised.
         lengths: (n_sentences,) token counts, for batches of similar length.
         work: folder of saved states.
         seed: of batch order and dropout.
@@ -83,7 +65,7 @@ def run_stage(
     steps_per_epoch = math.ceil(len(lengths) / stage.batch_size)
     total = stage.steps(len(lengths))
     optimiser = _adamw(model, stage)
-    step = _restore(path, model, optimiser)
+    step = _restore(path, model, optimiser, objective)
     if step:
         say(f"{stage.name}: continuing at step {step} of {total}")
     model.train()
@@ -95,7 +77,7 @@ def run_stage(
         torch.manual_seed(seed * 1_000_003 + step)
         for group in optimiser.param_groups:
             group["lr"] = stage.learning_rate * _schedule(step, total, stage.warmup)
-        value = loss(batches[within])
+        value = objective.loss(batches[within], step)
         optimiser.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -109,7 +91,7 @@ def run_stage(
                 f"{rate * (total - step) / 60:.0f} min left"
             )
         if step % SAVE_EVERY == 0 or step == total:
-            _save(path, model, optimiser, step)
+            _save(path, model, optimiser, objective, step)
     model.eval()
 
 
@@ -158,8 +140,23 @@ def _batches(lengths: Sequence[int], batch_size: int, seed: int) -> list[list[in
     return batches
 
 
-def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
+def saved_weights(work: Path, stage: str) -> dict[str, Tensor] | None:
+    """The weights in a stage's saved state, finished or not; None if there is no such state."""
+    path = work / f"{stage}.safetensors"
+    if not path.is_file():
+        return None
+    return {k[6:]: v for k, v in load_file(path).items() if k.startswith("model.")}
+
+
+def _save(
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    objective: Objective,
+    step: int,
+) -> None:
     tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
+    tensors |= {f"running.{k}": v.contiguous() for k, v in objective.running_state().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"adam.{index}.{k}": v.contiguous() for k, v in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -168,7 +165,9 @@ def _save(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, step: 
     temporary.replace(path)
 
 
-def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+def _restore(
+    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, objective: Objective
+) -> int:
     """Load the saved state, if any; the number of steps already done."""
     if not path.is_file():
         return 0
@@ -183,4 +182,5 @@ def _restore(path: Path, model: nn.Module, optimiser: torch.optim.Optimizer) -> 
             state.setdefault(int(index), {})[key] = tensor
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
+    objective.restore({k[8:]: v for k, v in tensors.items() if k.startswith("running.")})
     return step

@@ -279,16 +279,16 @@ def test_every_matrix_product_sees_rounded_activations(
 
 def test_attention_operands_are_rounded() -> None:
     """Query, key, value, probabilities and context are each rounded with a scale of their own."""
-    site = AttentionSite(torch.zeros(16, 16), torch.tensor([128, 128]))
+    names = ("query", "key", "value", "probs", "context")
+    quantisers = {name: ActivationQuantiser(AF8, calibrating=True) for name in names}
+    site = AttentionSite(torch.zeros(16, 16), torch.tensor([128, 128]), quantisers)
     generator = torch.Generator().manual_seed(1)
     query, key, value = torch.randn(3, 2, 2, 6, 8, generator=generator)
-    for quantiser in site.quantisers.values():
-        quantiser.number_format, quantiser.calibrating = AF8, True
     site.attend(query, key, value, 0.25)
-    for quantiser in site.quantisers.values():
+    for quantiser in quantisers.values():
         quantiser.calibrating = False
     found = site.attend(query, key, value, 0.25)
-    scales = {name: quantiser.max_abs for name, quantiser in site.quantisers.items()}
+    scales = {name: quantiser.max_abs for name, quantiser in quantisers.items()}
     assert scales["query"] == float(query.abs().max())
     q, k, v = (quantise(x, AF8, float(x.abs().max())) for x in (query, key, value))
     probabilities = quantise((q @ k.transpose(2, 3) * 0.25).softmax(-1), AF8, scales["probs"])

@@ -1,0 +1,202 @@
+"""Running recipes: on a made-up task, killed and resumed, with a card that says what was done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from evaluators import objectives, recipe_runs, training
+from evaluators.checkpoints import CheckpointError
+from evaluators.encoders import ExitEncoder, load_checkpoint
+from evaluators.glue import TaskData
+from evaluators.objectives import TaskObjective, exit_loss, hidden_mismatch
+from evaluators.recipe_runs import RecipeRun
+from evaluators.recipes import Recipe, RecipeError
+from evaluators.sampling import Sampling
+from evaluators.stages import CHECKPOINT, Stage, Trained
+from search_space import FULL_SPAN_TOKENS, adaptivfloat
+
+SAMPLING = Sampling(
+    span_budget_tokens=(FULL_SPAN_TOKENS, 4, 2),
+    encoder_sparsity=(0.0, 0.5),
+    embedding_sparsity=(0.0, 0.6),
+    weight_format=(adaptivfloat(8, 3), adaptivfloat(4, 2)),
+    activation_format=(adaptivfloat(8, 3),),
+)
+DENSE = Stage(name="dense", epochs=1, learning_rate=1e-2, batch_size=8)  # 5 steps an epoch
+AWARE = Stage(
+    name="aware",
+    epochs=2,
+    learning_rate=1e-2,
+    batch_size=8,
+    teacher="dense",
+    temperature=2.0,
+    sampling=SAMPLING,
+)
+EXITS = Stage(
+    name="exits",
+    epochs=1,
+    learning_rate=1e-2,
+    batch_size=8,
+    teacher="dense",
+    trained=Trained.EXITS,
+    exit_weights=(1, 1, 0),
+    sampling=SAMPLING,
+)
+
+RunRecipe = Callable[..., ExitEncoder]
+
+
+class Killed(Exception):  # noqa: N818 - not an error of the program
+    """Stands for a run that is killed."""
+
+
+@pytest.fixture
+def run_recipe(
+    tiny_folders: dict[str, Path],
+    tiny_task: TaskData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> RunRecipe:
+    """Runs stages from a tiny checkpoint in a work folder; the weights before they are rounded."""
+    monkeypatch.setattr(recipe_runs, "load_sst2", lambda _: tiny_task)
+    monkeypatch.setattr(training, "SAVE_EVERY", 3)
+
+    def run(
+        *stages: Stage, work: str = "work", family: str = "bert", teacher: Path | None = None
+    ) -> ExitEncoder:
+        recipe = Recipe(
+            title="tiny",
+            initial=str(tiny_folders[family]),
+            stages=stages,
+            stored_as=adaptivfloat(8, 3),
+        )
+        folder = tmp_path / work
+        RecipeRun(recipe, Path("unused"), folder, teacher, 1, lambda _: None).finished(
+            folder / "out"
+        )
+        weights = training.saved_weights(folder, stages[-1].name)
+        assert weights is not None
+        model = load_checkpoint(tiny_folders[family])
+        model.load_state_dict(weights)
+        return model
+
+    return run
+
+
+def dying(batch_number: int) -> Callable[[TaskObjective, Sequence[int], int], Tensor]:
+    """A loss that dies at that batch."""
+    left = batch_number
+    loss = TaskObjective.loss
+
+    def die(self: TaskObjective, batch: Sequence[int], step: int) -> Tensor:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+        return loss(self, batch, step)
+
+    return die
+
+
+@pytest.mark.parametrize("family", ["albert", "bert"])
+@pytest.mark.parametrize("batch", [5, 10, 14, 18])
+def test_killed_run_ends_in_the_same_weights(
+    run_recipe: RunRecipe, monkeypatch: pytest.MonkeyPatch, family: str, batch: int
+) -> None:
+    """Killed in any stage and run again, a recipe ends in bit-equal weights."""
+    monkeypatch.setattr("evaluators.trainable_compression.THRESHOLD_STEPS", 4)
+    monkeypatch.setattr("evaluators.trainable_compression.SPAN_STEPS", 5)
+    whole = run_recipe(DENSE, AWARE, EXITS, work="whole", family=family).state_dict()
+    with monkeypatch.context() as patched:
+        patched.setattr(objectives.TaskObjective, "loss", dying(batch))
+        with pytest.raises(Killed):
+            run_recipe(DENSE, AWARE, EXITS, work="cut", family=family)
+    rest = run_recipe(DENSE, AWARE, EXITS, work="cut", family=family).state_dict()
+    assert all(torch.equal(rest[name], whole[name]) for name in whole)
+
+
+def test_exits_are_trained_on_a_frozen_backbone(run_recipe: RunRecipe) -> None:
+    """A stage of exits changes those that its loss weighs, and nothing else."""
+    before = run_recipe(DENSE, AWARE).state_dict()
+    after = run_recipe(DENSE, AWARE, EXITS).state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if name.startswith(("exits.0.", "exits.1."))}
+
+
+def test_aware_training_changes_every_matrix(run_recipe: RunRecipe) -> None:
+    """Each matrix learns under compression, and the result is not that of plain training."""
+    dense = run_recipe(DENSE).state_dict()
+    aware = run_recipe(DENSE, AWARE).state_dict()
+    matrices = [name for name in dense if dense[name].ndim > 1 and "position" not in name]
+    assert not any(torch.equal(dense[name], aware[name]) for name in matrices)
+
+
+def test_card_says_what_was_done(run_recipe: RunRecipe, tmp_path: Path) -> None:
+    """The card has stages with their sampling, and accuracies beside teacher and majority class."""
+    run_recipe(DENSE, AWARE)
+    card = json.loads((tmp_path / "work" / "out" / "card.json").read_text())
+    assert [stage["steps"] for stage in card["stages"]] == [5, 10]
+    assert card["stages"][1]["sampling"]["weight_format"] == [
+        "adaptivfloat<8,3>",
+        "adaptivfloat<4,2>",
+    ]
+    assert card["stages"][0]["sampling"] is None
+    for name in ("accuracy_teacher", "accuracy_fp32", "accuracy_stored"):
+        assert [len(card[name][split]) for split in ("select", "report")] == [3, 3]
+    assert card["majority_class"]["report"] >= 0.5
+    load_checkpoint(tmp_path / "work" / "out")
+
+
+def test_teacher_may_be_another_checkpoint(
+    run_recipe: RunRecipe, tiny_folders: dict[str, Path]
+) -> None:
+    """A stage learns logits and hidden states from the folder that is given; without it, it says so."""
+    stage = Stage(
+        name="taught",
+        epochs=1,
+        learning_rate=1e-3,
+        batch_size=8,
+        teacher=CHECKPOINT,
+        hidden_weight=1.0,
+    )
+    with pytest.raises(RecipeError, match="name one by --teacher"):
+        run_recipe(stage)
+    run_recipe(stage, teacher=tiny_folders["albert"])
+
+
+def test_lost_state_of_the_teacher_is_said(run_recipe: RunRecipe, tmp_path: Path) -> None:
+    """A recipe that goes on without the state that its teacher was saved in says which file."""
+    run_recipe(DENSE, AWARE)
+    (tmp_path / "work" / "dense.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"dense\.safetensors: no such file; stage 'aware'"):
+        run_recipe(DENSE, AWARE)
+
+
+def test_exit_loss_by_hand() -> None:
+    """Two exits, one sentence: half cross-entropy, half T² KL divergence, weighed 1 to 3."""
+    logits = torch.tensor([[[0.0, 0.0], [1.0, 0.0]]])
+    teacher = torch.tensor([[2.0, 0.0]])
+    p = torch.tensor([2.0, 0.0]).div(2).softmax(0)
+    expected = 0.0
+    for weight, exit_logits in ((0.25, logits[0, 0]), (0.75, logits[0, 1])):
+        hard = -exit_logits.log_softmax(0)[1]
+        soft = 4 * (p * (p.log() - (exit_logits / 2).log_softmax(0))).sum()
+        expected += weight * float(0.5 * hard + 0.5 * soft)
+    weights = torch.tensor([0.25, 0.75])
+    found = exit_loss(logits, torch.tensor([1]), weights, teacher, 2.0, 0.5)
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+
+
+def test_hidden_mismatch_by_hand() -> None:
+    """Every second state of the student is matched, padding left out, in units of variance."""
+    teacher = [torch.tensor([[[0.0, 2.0], [9.0, 9.0]]]), torch.tensor([[[1.0, 3.0], [9.0, 9.0]]])]
+    student = [torch.tensor([[[1.0, 2.0], [0.0, 0.0]]]) for _ in range(3)]
+    # Variances are 2; squared errors (1 + 0) / 2 and (0 + 1) / 2.
+    found = hidden_mismatch(student, teacher, torch.tensor([[1, 0]]))
+    assert float(found) == pytest.approx((0.5 / 2 + 0.5 / 2) / 2)
