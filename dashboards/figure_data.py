@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from dashboards.titles import (
     metric,
     with_unit,
 )
+from evaluators.task_metrics import TASK_METRICS
 from search_space import EXIT_KNOBS, KNOBS_OF_EXIT_POLICY, ExitPolicy, KnobValue
 from studies.records import Figure, Front, FrontDesign
 
@@ -143,7 +144,8 @@ class FrontData:
         knobs: those that vary over the whole front.
         constants: title and value of those that do not.
         metrics: of the ``select`` split, objectives first.
-        report: accuracy on the ``report`` split.
+        report: the task's primary metric on the ``report`` split.
+        further: its other official metrics there.
         dominated: what lies behind.
     """
 
@@ -154,6 +156,7 @@ class FrontData:
     constants: tuple[tuple[str, str], ...]
     metrics: tuple[Column, ...]
     report: Column
+    further: tuple[Column, ...]
     dominated: DominatedData
 
     def metric(self, name: str) -> Column:
@@ -174,6 +177,8 @@ class FrontData:
 @dataclass(frozen=True, slots=True)
 class Survival:
     """How much of an accuracy that designs were chosen by is left on sentences they were not.
+
+    Of another task than SST-2 "accuracy" stands for its primary metric, here as everywhere.
 
     Attributes:
         mean_drop: select minus report, mean over the designs, points.
@@ -240,6 +245,7 @@ def front_data(front: Front, most: int = MAX_DESIGNS) -> FrontData:
     constrained = {re.split(r"[<>]=", text)[0].strip() for text in front.constraints}
     metrics = list(first.metrics) if first else list(objectives)
     metrics.sort(key=lambda name: name not in objectives)
+    task = front.scenario.get("task")
     return FrontData(
         n_front=len(front.designs),
         ids=np.array([design.id for design in designs], dtype=np.intp),
@@ -253,10 +259,14 @@ def front_data(front: Front, most: int = MAX_DESIGNS) -> FrontData:
                 scale=objectives[name].axis if name in objectives else "linear",
                 is_objective=name in objectives,
                 is_constrained=name in constrained,
+                task=task,
             )
             for name in metrics
         ),
-        report=_column("accuracy", [design.report_accuracy for design in designs], "linear"),
+        report=_column(
+            "accuracy", [design.report_accuracy for design in designs], "linear", task=task
+        ),
+        further=_further_columns(designs),
         dominated=_dominated_data(front),
     )
 
@@ -294,7 +304,10 @@ def hover_texts(data: FrontData) -> list[list[tuple[str, str]]]:
     """Title and text of what a card shows of each design shown, metrics first."""
     columns = [
         *((c.label, _measured_texts(c)) for c in data.metrics if c.is_on_card),
-        (f"Accuracy on report ({data.report.unit})", _measured_texts(data.report)),
+        *(
+            (f"{c.title} on report ({c.unit})", _measured_texts(c))
+            for c in (data.report, *data.further)
+        ),
         *((knob.title, knob.design_texts()) for knob in data.knobs),
     ]
     return [[(title, texts[i]) for title, texts in columns] for i in range(len(data.ids))]
@@ -327,8 +340,9 @@ def _column(
     *,
     is_objective: bool = False,
     is_constrained: bool = False,
+    task: object = None,
 ) -> Column:
-    about = metric(name)
+    about = metric(name, task)
     values = np.array([figure.value for figure in figures], dtype=np.float64) * about.scale
     errors = np.array([np.nan if f.se is None else f.se for f in figures], dtype=np.float64)
     is_log = scale == "log10" and bool(np.all(values > 0))
@@ -351,6 +365,30 @@ def _unused_exit_knobs(front: Front) -> set[str]:
     used = {name for p in ExitPolicy if p in policies for name in KNOBS_OF_EXIT_POLICY[p]}
     known = policies <= set(ExitPolicy)
     return set(EXIT_KNOBS) - used - {"exit_policy"} if known else set()
+
+
+def _further_columns(designs: Sequence[FrontDesign]) -> tuple[Column, ...]:
+    """Columns of the further official metrics that every design has."""
+    names = [
+        name
+        for name in (designs[0].report_metrics if designs else ())
+        if all(name in design.report_metrics for design in designs)
+    ]
+    columns = []
+    for name in names:
+        figures = [design.report_metrics[name] for design in designs]
+        stem, _, where = name.partition("_")
+        if stem not in TASK_METRICS:
+            raise FigureError(
+                f"Report metric {name!r} has no title and no unit: expected one of "
+                f"{', '.join(TASK_METRICS)}."
+            )
+        about = TASK_METRICS[stem]
+        title = f"{about.title}, {where}" if where else about.title
+        columns.append(
+            replace(_column("accuracy", figures, "linear"), name=name, title=title, unit=about.unit)
+        )
+    return tuple(columns)
 
 
 def _knob_column(name: str, designs: Sequence[FrontDesign], shown: Integers) -> KnobColumn:

@@ -13,7 +13,6 @@ def table_html(data: FrontData) -> str:
 
     Number cells carry their value in ``data-v``, so that sorting does not see how it is rounded.
     """
-    report = f"Accuracy, report split ({data.report.unit})"
     main = [column for column in data.metrics if column.is_on_card]
     others = [column for column in data.metrics if not column.is_on_card]
     columns: list[tuple[str, list[str], list[float] | None]] = [
@@ -24,7 +23,10 @@ def table_html(data: FrontData) -> str:
         ("Trial", [str(trial) for trial in data.trials], data.trials.tolist()),
     ]
     position = next((i for i, c in enumerate(main, 2) if c.name == "accuracy"), 1)
-    columns.insert(position, (report, *_metric_cells(data.report)))
+    columns[position:position] = [
+        (with_unit(f"{c.title}, report split", c.unit), *_metric_cells(c))
+        for c in (data.report, *data.further)
+    ]
     heads = "".join(
         f'<th scope="col"{_number_class(values)}><button type="button">{html.escape(title)}'
         "</button></th>"
@@ -51,7 +53,7 @@ def table_html(data: FrontData) -> str:
 
 def _metric_title(column: Column) -> str:
     if column.name == "accuracy":
-        return with_unit("Accuracy, select split", column.unit)
+        return with_unit(f"{column.title}, select split", column.unit)
     return column.label
 
 

@@ -19,7 +19,7 @@ from dashboards.page_assets import SCRIPT, STYLE
 from dashboards.parts_table import parts_table_html
 from dashboards.run_card import found_sentence, honest_note, run_card_html
 from dashboards.stack_data import Stack, breakdown_stack, exit_stack, parts_of, voltage_stack
-from dashboards.titles import metric
+from dashboards.titles import metric, mid_sentence
 from studies.knee import knee
 from studies.records import Front
 
@@ -108,7 +108,7 @@ def _sections(front: Front) -> str:
     )
     titles = (
         "The front",
-        "Select against report accuracy",
+        f"Select against report {mid_sentence(data.report.title)}",
         "History of the search",
         "Parallel coordinates",
         "Where energy, time and area go",
@@ -126,7 +126,7 @@ def _front_body(data: FrontData) -> str:
         return _sentence("The front has no designs, so there is nothing to draw.")
     menus = (front_figures.x_menu(data), front_figures.colour_menu(data))
     behind = data.dominated
-    objectives = [column.title.lower() for column in data.metrics if column.is_objective]
+    objectives = [mid_sentence(column.title) for column in data.metrics if column.is_objective]
     note = _shown_note(len(data.ids), data.n_front)
     note += (
         " Bars are one standard error over the sentences. Point at a design for its card; click "
@@ -148,8 +148,8 @@ def _survival_body(data: FrontData) -> str:
     left = survival(data)
     way = "lower" if left.mean_drop >= 0 else "higher"
     note = (
-        f"On the report split, accuracy is {abs(left.mean_drop):.2f} points {way} on average over "
-        "the designs."
+        f"On the report split, {mid_sentence(data.report.title)} is {abs(left.mean_drop):.2f} "
+        f"points {way} on average over the designs."
     )
     if np.isfinite(left.slope):
         note += (
@@ -187,8 +187,9 @@ def _parallel_body(data: FrontData) -> str:
         return _sentence("No knob varies over the front, so there are no lines to compare.") + equal
     note = (
         _shown_note(len(data.ids), data.n_front)
-        + " One line is one design, spread a little around a category by its accuracy. Drag along "
-        "an axis to keep a range, click the axis to let it go, drag an axis title to move it."
+        + " One line is one design, spread a little around a category by its "
+        f"{mid_sentence(data.report.title)}. Drag along an axis to keep a range, "
+        " click the axis to let it go, drag an axis title to move it."
     )
     body = _note(note) + equal + '<p class="note" id="brushed" role="status"></p>'
     n_axes = len(data.knobs) + sum(column.is_objective for column in data.metrics)

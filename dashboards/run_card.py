@@ -13,6 +13,7 @@ from dashboards.titles import (
     entry_title,
     knob_text,
     metric,
+    mid_sentence,
     number_text,
     with_unit,
     words,
@@ -57,6 +58,7 @@ def scenario_entries(front: Front) -> list[Entry]:
 
 def search_entries(front: Front) -> list[Entry]:
     """How the front was searched, and how its hypervolume is defined."""
+    task = front.scenario.get("task")
     checkpoints = {design.knobs.get("checkpoint") for design in front.designs} - {None}
     return [
         ("Evaluator", f"{front.evaluator} traces" if front.evaluator == "recorded" else "live"),
@@ -64,7 +66,7 @@ def search_entries(front: Front) -> list[Entry]:
         *((words(name), f"{count:,}") for name, count in front.counts.items()),
         ("Designs on the front", f"{len(front.designs):,}"),
         ("Checkpoints on it", ", ".join(sorted(map(knob_text, checkpoints))) or "none"),  # type: ignore[arg-type]
-        *((f"Objective {i}", _objective_text(o)) for i, o in enumerate(front.objectives, 1)),
+        *((f"Objective {i}", _objective_text(o, task)) for i, o in enumerate(front.objectives, 1)),
         ("Hypervolume", f"{front.hypervolume:.6g}"),
     ]
 
@@ -90,25 +92,25 @@ def found_sentence(front: Front) -> str:
 
 
 def honest_note(front: Front) -> str:
-    """What the accuracies are and are not."""
+    """What the accuracies, or whatever the task's primary metric is, are and are not."""
+    title = metric("accuracy", front.scenario.get("task")).title
     errors = [d.metrics["accuracy"].se for d in front.designs if "accuracy" in d.metrics]
     known = [100 * se for se in errors if se is not None]
     size = f" (here {_range_text(np.array(known), 'points')})" if known else ""
     return (
-        "Accuracy is on the select split, which designs were chosen by, with one standard error"
-        f"{size}; choosing flatters it, so the accuracy on the report split, which nothing was "
-        "chosen by, stands beside it. Energy, latency, area, power and storage come from a cost "
-        "model."
+        f"{title} is on the select split, which designs were chosen by, with one standard error"
+        f"{size}; choosing flatters it, so the {mid_sentence(title)} on the report split, which "
+        "nothing was chosen by, stands beside it. Energy, latency, area, power and storage come "
+        "from a cost model."
     )
 
 
 def _objective_ranges(front: Front) -> Iterable[tuple[str, str, Any]]:
     for objective in front.objectives:
-        about = metric(objective.metric)
+        about = metric(objective.metric, front.scenario.get("task"))
         values = [d.metrics[about.name].value for d in front.designs if about.name in d.metrics]
         if values:
-            title = about.title.lower() if about.title[1:2].islower() else about.title
-            yield title, about.unit, np.array(values) * about.scale
+            yield mid_sentence(about.title), about.unit, np.array(values) * about.scale
 
 
 def _range_text(values: Any, unit: str) -> str:
@@ -116,14 +118,14 @@ def _range_text(values: Any, unit: str) -> str:
     return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
 
 
-def _objective_text(objective: ObjectiveRecord) -> str:
-    about = metric(objective.metric)
+def _objective_text(objective: ObjectiveRecord, task: object) -> str:
+    about = metric(objective.metric, task)
     ideal, reference = (
         number_text(end * about.scale) for end in (objective.ideal, objective.reference)
     )
     return (
-        f"{objective.direction} {with_unit(about.title.lower(), about.unit)}, {objective.axis} "
-        f"axis from {ideal} (ideal) to {reference} (reference)"
+        f"{objective.direction} {with_unit(mid_sentence(about.title), about.unit)}, "
+        f"{objective.axis} axis from {ideal} (ideal) to {reference} (reference)"
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from search_space import UNITS, KnobValue
-from studies.metrics import METRICS, Metric
+from studies.metrics import METRICS, Metric, metric_of
 
 _WORDS: Final[Mapping[str, str]] = {
     "aux": "auxiliary",
@@ -27,6 +27,9 @@ _WORDS: Final[Mapping[str, str]] = {
     "url": "URL",
 }
 """Words that are not written as they stand in a name."""
+
+_PEOPLE: Final = ("Matthews", "Pearson", "Spearman")
+"""Whom metrics are named after."""
 
 _SUFFIX_UNITS: Final[Mapping[str, str]] = {
     "bits": "bits",
@@ -87,8 +90,8 @@ def with_unit(title: str, unit: str) -> str:
     return f"{title} ({unit})" if unit else title
 
 
-def metric(name: str) -> Metric:
-    """The metric of that name.
+def metric(name: str, task: object = None) -> Metric:
+    """The metric of that name in a study of a task, as its scenario names it.
 
     Raises:
         FigureError: there is none.
@@ -97,7 +100,17 @@ def metric(name: str) -> Metric:
         raise FigureError(
             f"Metric {name!r} has no title and no unit: expected one of {', '.join(METRICS)}."
         )
-    return METRICS[name]
+    return metric_of(name, task)
+
+
+def mid_sentence(title: str) -> str:
+    """A metric's title inside a sentence: its first letter small, but for names.
+
+    >>> mid_sentence("Accuracy"), mid_sentence("F1"), mid_sentence("Pearson correlation")
+    ('accuracy', 'F1', 'Pearson correlation')
+    """
+    is_name = not title[1:2].islower() or title.partition(" ")[0] in _PEOPLE
+    return title if is_name else title.lower()
 
 
 def number_text(value: float) -> str:

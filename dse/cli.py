@@ -14,18 +14,19 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from dse import cache_command
 from dse.errors import UsageError, exit_code_of
 from dse.export import export_design
 from dse.model_commands import explain, sources, thresholds, validate
-from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples
-from dse.runs import RunFolder, next_run, open_run, run_folders
+from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples, data_source
+from dse.runs import RUNS, RunFolder, next_run, open_run, run_folders
 from dse.selection import select
 from dse.tables import TABLE_WIDTH, figure_text, front_table, space_table, spread
+from studies.metrics import metric_of
 from studies.presets import load_study, preset_names
 from studies.records import Front, RecordError, read_front
 from studies.spec import StudyFileError
 
-RUNS: Final = Path("runs")
 ROWS_SHOWN: Final = 15
 INTERRUPTED: Final = 130
 
@@ -45,6 +46,10 @@ def run(
     trials: Annotated[int | None, typer.Option(help="Trials of the study.")] = None,
     strategy: Annotated[str | None, typer.Option(help="joint or nested.")] = None,
     evaluator: Annotated[str | None, typer.Option(help="recorded or live.")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Folder of live traces; runs may share it.", metavar="DIR"),
+    ] = None,
     data: Data = None,
     traces: Recorded = None,
     workers: Annotated[int | None, typer.Option(help="Ray workers.")] = None,
@@ -61,13 +66,14 @@ def run(
         "search.workers": workers,
         "search.seed": seed,
         "evaluator.kind": evaluator,
+        "evaluator.cache": None if cache is None else str(cache.absolute()),
     }
     spec = load_study(study).with_overrides({k: v for k, v in changes.items() if v is not None})
     path = out if out is not None else next_run(RUNS, Path(study).stem)
     settings = {
         "storage": storage,
         "study_name": "edge-dse" if storage is None else f"{path.name}-{uuid.uuid4().hex[:8]}",
-        "data": None if data is None else str(data.absolute()),
+        "data": None if data is None else data_source(data),
         "traces": None if traces is None else str(traces.absolute()),
     }
     folder = RunFolder.create(path, spec, settings)
@@ -88,7 +94,7 @@ def resume(
     folder = open_run(run_dir)
     settings = folder.settings()
     if data is not None:
-        settings["data"] = str(data.absolute())
+        settings["data"] = data_source(data)
     _drive(folder, settings, address, as_json)
 
 
@@ -197,6 +203,7 @@ def show(run_dir: Run, as_json: Json = False) -> None:
         f"{value:,} {name.replace('_', ' ')}" for name, value in front.counts.items()
     )
     print(f"{counts}; front {len(front.designs)}, hypervolume {front.hypervolume:.4f}")
+    unit = metric_of("accuracy", spec.scenario.task).unit
     for name in ("knee", "min-energy", "min-latency", "max-accuracy"):
         if front.designs:
             design, _ = select(front, name)
@@ -204,7 +211,7 @@ def show(run_dir: Run, as_json: Json = False) -> None:
             energy = figure_text("energy_pj", design.metrics["energy_pj"])
             latency = figure_text("latency_mean_ns", design.metrics["latency_mean_ns"])
             print(
-                f"  {name:12} id {design.id}: {accuracy} %, {energy} µJ, {latency} ms, "
+                f"  {name:12} id {design.id}: {accuracy} {unit}, {energy} µJ, {latency} ms, "
                 f"{design.metrics['area_mm2'].value:.3g} mm²"
             )
     print(f"Report: {_shown(folder.report)}")
@@ -232,13 +239,13 @@ def pareto(
         raise UsageError("--samples says how often constants are drawn: it needs --uncertainty.")
     front = read_front(folder.front)
     if as_json:
-        keys = {"id", "trial", "knobs", "metrics", "report_accuracy"}
+        keys = {"id", "trial", "knobs", "metrics", "report_accuracy", "report_metrics"}
         _print_json([design.model_dump(include=keys) for design in front.designs])
         return
     _print_front(front, rows or len(front.designs), folder)
 
 
-for _command in (sources, explain, thresholds, validate):
+for _command in (sources, explain, thresholds, validate, cache_command.cache):
     app.command()(_command)
 
 
@@ -308,7 +315,7 @@ def record(
     ] = None,
 ) -> None:
     """Measure and store the traces of a study's whole grid of model knobs; resumes."""
-    spec, glue = load_study(grid), _data(data)
+    spec, glue = load_study(grid), data_source(_data(data))
     from dse.recording import record_grid  # imports torch
 
     record_grid(spec, glue, out, work, workers, checkpoint or [])

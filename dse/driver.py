@@ -31,7 +31,7 @@ class DriverOptions:
     Attributes:
         storage: database URL; None for the run folder's journal.
         study_name: name of the Optuna study in its storage.
-        glue_dir: GLUE folder; None if not known.
+        glue_dir: GLUE folder, or ``datasets:NAME``; None if not known.
         recorded: folder of recorded traces; None for the shipped ones.
         address: of a Ray cluster; None for this machine.
     """
@@ -56,13 +56,20 @@ def drive(run: RunFolder, options: DriverOptions, write_pictures: Callable[[Fron
     spec = run.spec()
     console = Console(stderr=True)
     source_options = SourceOptions(
-        glue_dir=options.glue_dir, cache=str(run.cache), recorded=options.recorded
+        glue_dir=options.glue_dir,
+        cache=str(run.cache_of(spec)),
+        recorded=options.recorded,
+        cache_limit_mib=spec.evaluator.cache_mib,
     )
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
     with run.driven():
         search = Search(spec, open_storage(options.storage, run.journal), options.study_name)
         if search.requeued:
             console.print(f"{len(search.requeued)} unfinished trials are queued again")
-        evaluation = Evaluation(spec, make_source(spec, source_options))
+        evaluation = Evaluation(spec, make_source(spec, source_options, say))
         try:
             if search.budget_left:
                 _search(search, spec, evaluation, source_options, options.address, console)
@@ -157,4 +164,8 @@ def _origin(spec: StudySpec, options: DriverOptions) -> dict[str, Any]:
 
     source = LiveSource(spec, SourceOptions(glue_dir=options.glue_dir, cache=None, recorded=None))
     names = spec.search_space()["checkpoint"].values
-    return {"checkpoints": {str(n): checkpoint_hash(source.folder(str(n))) for n in names}}
+    return {
+        "data": source.data.description,
+        "data_sha256": source.data.content_hash(),
+        "checkpoints": {str(n): checkpoint_hash(source.folder(str(n))) for n in names},
+    }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -21,7 +22,7 @@ from search_space import (
 from studies.cost_models import model_maker
 from studies.enumeration import InnerSpace, inner_front, within
 from studies.fronts import hypervolume
-from studies.recorded import RecordedTraces
+from studies.recorded import RecordedTraces, RecordedTracesError
 from studies.scoring import Scorer, Setting, score_one, setting_of
 from studies.spec import StudyFileError, StudySpec
 
@@ -52,6 +53,7 @@ class Outcome:
         designs_scored: designs that were scored.
         own_hypervolume: nested: hypervolume of this setting's front alone.
         seconds: time it took.
+        notes: sentences for the user, from a worker that cannot tell them; the executor does.
     """
 
     state: Literal["complete", "infeasible", "failed"]
@@ -63,6 +65,7 @@ class Outcome:
     designs_scored: int = 0
     own_hypervolume: float = 0.0
     seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +73,9 @@ class SourceOptions:
     """How a worker makes its trace source; plain data, so that it travels.
 
     Attributes:
-        glue_dir: GLUE folder, for live evaluation.
-        cache: folder of finished live traces.
+        glue_dir: GLUE folder or ``datasets:NAME``, for live evaluation.
+        cache: folder of live traces; None for no cache.
+        cache_limit_mib: size that the cache is kept within; None for no limit.
         recorded: folder of recorded traces.
         torch_threads: threads of live evaluation.
     """
@@ -79,16 +83,40 @@ class SourceOptions:
     glue_dir: str | None
     cache: str | None
     recorded: str | None
+    cache_limit_mib: int | None = None
     torch_threads: int = 1
 
 
-def make_source(spec: StudySpec, options: SourceOptions) -> TraceSource:
-    """The trace source that a study names."""
+def on_stderr(text: str) -> None:
+    """Tell the user where nothing else shows progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def make_source(
+    spec: StudySpec, options: SourceOptions, say: Callable[[str], None] = on_stderr
+) -> TraceSource:
+    """The trace source that a study names.
+
+    Args:
+        spec: the study.
+        options: where its data and traces are.
+        say: receives a sentence on what is damaged and measured again.
+
+    Raises:
+        RecordedTracesError: there are no recorded traces, or they are of another task.
+    """
     if spec.evaluator.kind == "recorded":
-        return RecordedTraces(*(Path(p) for p in [options.recorded] if p is not None))
+        recorded = RecordedTraces(*(Path(p) for p in [options.recorded] if p is not None))
+        if recorded.manifest.task != spec.scenario.task:
+            raise RecordedTracesError(
+                f"Recorded traces are of {recorded.manifest.task}, the study is of "
+                f"{spec.scenario.task}: record that task with 'dse record' and give the folder by "
+                "--traces, or use --evaluator live."
+            )
+        return recorded
     from dse.live import LiveSource  # torch: only where sentences are evaluated
 
-    return LiveSource(spec, options)
+    return LiveSource(spec, options, say)
 
 
 class Evaluation:

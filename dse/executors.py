@@ -6,6 +6,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, Literal, Protocol
 
 from dse.evaluation import Evaluation, Flat, Outcome, SourceOptions, make_source
@@ -74,7 +75,7 @@ class RayExecutor:
             options: how each worker makes its trace source.
             workers: number of actors.
             address: of a running cluster; None to start Ray on this machine's loopback.
-            say: receives a line on what takes time.
+            say: receives a line on what takes time or went wrong.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -137,7 +138,9 @@ class RayExecutor:
                 reason = f"{deaths + 1} workers died evaluating it ({cause_text})"
                 return ticket, Outcome(state="failed", reason=reason)
             self._idle.append(actor)
-            return ticket, outcome
+            for note in outcome.notes:
+                self._say(note)
+            return ticket, replace(outcome, notes=[])
 
     def close(self) -> None:
         """Stop the actors, and Ray if this executor started it."""
@@ -154,8 +157,12 @@ class _Worker:
         from studies.spec import spec_of
 
         spec = spec_of(document, "study")
-        self._evaluation = Evaluation(spec, make_source(spec, options))
+        self._notes: list[str] = []
+        self._evaluation = Evaluation(spec, make_source(spec, options, self._notes.append))
 
     def evaluate(self, kind: Kind, flat: Flat) -> Outcome:
-        """One task."""
-        return self._evaluation.evaluate(kind, flat)
+        """One task, with what there is to tell since the last."""
+        outcome = self._evaluation.evaluate(kind, flat)
+        outcome = replace(outcome, notes=[*self._notes])
+        self._notes.clear()
+        return outcome

@@ -50,6 +50,7 @@ def export_design(front: Front, design: FrontDesign, reason: str, folder: Path) 
         "knobs": design.knobs,
         "metrics": {name: figure.model_dump() for name, figure in design.metrics.items()},
         "report_accuracy": design.report_accuracy.model_dump(),
+        "report_metrics": {n: figure.model_dump() for n, figure in design.report_metrics.items()},
         "breakdown": design.breakdown.model_dump(),
         "provenance": front.provenance,
     }

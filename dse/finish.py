@@ -77,6 +77,7 @@ def front_of(
                 knobs=flat,
                 metrics=detail.metrics,
                 report_accuracy=detail.report_accuracy,
+                report_metrics=detail.report_metrics,
                 breakdown=detail.breakdown,
                 exit_layer_shares=detail.exit_layer_shares,
                 voltage_shares=detail.voltage_shares,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from dse.evaluation import SourceOptions
+from dse.evaluation import SourceOptions, on_stderr
 from evaluators.checkpoints import checkpoint_folder
 from evaluators.encoders import encoder_shape
-from evaluators.glue import GlueDataError, TaskData, load_sst2
+from evaluators.glue import GlueDataError, TaskData, load_task
 from evaluators.live import LiveEvaluator
+from evaluators.tasks import glue_task
+from evaluators.trace_cache import MIB, TraceCache
 from evaluators.traces import ExitTrace
 from hw_cost import EncoderShape
 from search_space import ModelKnobs
@@ -19,15 +22,27 @@ from studies.spec import StudySpec
 
 
 class LiveSource:
-    """Evaluates sentences; loads data and checkpoints when first needed, once each."""
+    """Evaluates sentences; loads data and checkpoints when first needed, once each.
 
-    def __init__(self, spec: StudySpec, options: SourceOptions) -> None:
+    Attributes:
+        cache: of traces; None for none.
+    """
+
+    def __init__(
+        self, spec: StudySpec, options: SourceOptions, say: Callable[[str], None] = on_stderr
+    ) -> None:
         if options.glue_dir is None:
             raise GlueDataError(
                 "Live evaluation needs the GLUE data: give its folder by --data or GLUE_DIR."
             )
-        self._glue_dir = Path(options.glue_dir)
-        self._cache = None if options.cache is None else Path(options.cache)
+        self._task = glue_task(spec.scenario.task)
+        self._glue_dir = options.glue_dir
+        limit = options.cache_limit_mib
+        self.cache = (
+            None
+            if options.cache is None
+            else TraceCache(Path(options.cache), None if limit is None else limit * MIB, say)
+        )
         self._own = dict(spec.evaluator.checkpoints)
         self._data: TaskData | None = None
         self._evaluators: dict[str, LiveEvaluator] = {}
@@ -39,15 +54,21 @@ class LiveSource:
 
     def shape(self, checkpoint: str) -> EncoderShape:
         """Shape of a checkpoint's encoder."""
-        return encoder_shape(json.loads((self.folder(checkpoint) / "config.json").read_text()))
+        config = json.loads((self.folder(checkpoint) / "config.json").read_text())
+        return encoder_shape(config, n_classes=self._task.n_outputs)
+
+    @property
+    def data(self) -> TaskData:
+        """The sentences of the study's task."""
+        if self._data is None:
+            self._data = load_task(self._task, self._glue_dir)
+        return self._data
 
     def evaluator(self, checkpoint: str) -> LiveEvaluator:
         """The evaluator of a checkpoint."""
         if checkpoint not in self._evaluators:
-            if self._data is None:
-                self._data = load_sst2(self._glue_dir)
             self._evaluators[checkpoint] = LiveEvaluator(
-                self.folder(checkpoint), self._data, self._cache
+                self.folder(checkpoint), self.data, self.cache
             )
         return self._evaluators[checkpoint]
 

@@ -66,12 +66,15 @@ def thresholds(
     design_id: Annotated[
         int | None, typer.Option("--id", help="Of a run: design of its front, as in dse pareto.")
     ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Of patience on STS-B: its patience_tolerance.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show how early sentences may leave under each exit policy at a loss of accuracy."""
     from dse.thresholds_command import print_thresholds
 
-    print_thresholds(subject, policy or [], drop, knob or [], traces, design_id, as_json)
+    print_thresholds(subject, policy or [], drop, knob or [], traces, design_id, tolerance, as_json)
 
 
 def validate(

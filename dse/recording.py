@@ -7,6 +7,7 @@ import multiprocessing
 import platform
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -16,13 +17,33 @@ from dse.evaluation import SourceOptions
 from dse.finish import _version
 from dse.live import LiveSource
 from evaluators.encoders import checkpoint_hash
-from evaluators.glue import load_sst2
-from evaluators.traces import TRACE_VERSION, ExitTrace, load_trace
+from evaluators.traces import TRACE_VERSION, ExitTrace
 from search_space import MODEL_KNOBS, KnobValue, ModelKnobs, SearchSpace, model_knobs
 from studies.recorded import write_recorded
 from studies.spec import StudySpec
 
 _SOURCES: dict[str, LiveSource] = {}
+_NOTES: list[str] = []
+"""What a process has to tell of its cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """One setting of the grid, from the process that has it.
+
+    Attributes:
+        knobs: the setting.
+        key: hash of its trace.
+        trace: measured or from the cache.
+        seconds: what measuring all of it took; None if it was in the cache, wholly or in part.
+        notes: sentences for the user.
+    """
+
+    knobs: ModelKnobs
+    key: str
+    trace: ExitTrace
+    seconds: float | None
+    notes: tuple[str, ...]
 
 
 def grid_of(space: SearchSpace) -> list[ModelKnobs]:
@@ -35,19 +56,19 @@ def grid_of(space: SearchSpace) -> list[ModelKnobs]:
 
 
 def record_grid(
-    spec: StudySpec, glue_dir: Path, out: Path, work: Path, workers: int, only: Sequence[str]
+    spec: StudySpec, glue_dir: str, out: Path, work: Path, workers: int, only: Sequence[str]
 ) -> None:
     """Measure every setting of a study's grid and write the set of traces.
 
     Args:
         spec: study whose grid of model knobs is recorded.
-        glue_dir: GLUE folder.
+        glue_dir: GLUE folder, or ``datasets:NAME``.
         out: folder of the recorded traces.
-        work: folder of single finished traces; a setting that is there is not measured again.
+        work: folder of single traces, whole and in part: what is there is not measured again.
         workers: processes.
         only: checkpoints to record; all of the study's if empty.
     """
-    options = SourceOptions(glue_dir=str(glue_dir), cache=str(work), recorded=None)
+    options = SourceOptions(glue_dir=glue_dir, cache=str(work), recorded=None)
     grid = [k for k in grid_of(spec.search_space()) if not only or k.checkpoint in only]
     console = Console(stderr=True)
     seconds_file = work / "seconds.json"
@@ -55,6 +76,7 @@ def record_grid(
     seconds: dict[str, float] = (
         json.loads(seconds_file.read_text()) if seconds_file.is_file() else {}
     )
+    seconds = {Path(name).stem: took for name, took in seconds.items()}  # once by path, now by hash
     context = multiprocessing.get_context("spawn")
     arguments = [(spec.document(), options, knobs) for knobs in grid]
     pairs: dict[str, list[tuple[ModelKnobs, ExitTrace]]] = {}
@@ -63,21 +85,22 @@ def record_grid(
         Progress(console=console) as bar,
     ):
         task = bar.add_task("settings", total=len(grid))
-        for knobs, path, took in pool.imap(_measure, arguments):
-            if took is not None:
-                seconds[path] = took
+        for measured in pool.imap(_measure, arguments):
+            for note in measured.notes:
+                console.print(note, markup=False, soft_wrap=True)
+            if measured.seconds is not None:
+                seconds[measured.key] = measured.seconds
                 seconds_file.write_text(json.dumps(seconds))
-            pairs.setdefault(knobs.checkpoint, []).append((knobs, load_trace(Path(path))))
+            pairs.setdefault(measured.knobs.checkpoint, []).append((measured.knobs, measured.trace))
             bar.advance(task)
     source = LiveSource(spec, options)
-    data = load_sst2(glue_dir)
     mean_seconds = {}
     for name in pairs:
         evaluator = source.evaluator(name)
         times = [
-            seconds[path]
+            seconds[key]
             for knobs, _ in pairs[name]
-            if (path := str(work / f"{evaluator.trace_hash(knobs)}.npz")) in seconds
+            if (key := evaluator.trace_hash(knobs)) in seconds
         ]
         mean_seconds[name] = sum(times) / len(times) if times else 0.0
     write_recorded(
@@ -88,7 +111,7 @@ def record_grid(
         seconds=mean_seconds,
         about={
             "task": spec.scenario.task,
-            "data_sha256": data.content_hash(),
+            "data_sha256": source.data.content_hash(),
             "trace_version": TRACE_VERSION,
             "machine": f"{platform.machine()}, {workers} processes of one thread",
             "versions": {name: _version(name) for name in ("torch", "transformers", "numpy")},
@@ -97,18 +120,20 @@ def record_grid(
     console.print(f"{len(grid)} settings in {out}")
 
 
-def _measure(
-    arguments: tuple[dict[str, object], SourceOptions, ModelKnobs],
-) -> tuple[ModelKnobs, str, float | None]:
-    """Measure one setting into the cache; its file, and the time unless it was there."""
+def _measure(arguments: tuple[dict[str, object], SourceOptions, ModelKnobs]) -> _Measured:
+    """One setting, measured into the cache or taken from it."""
     document, options, knobs = arguments
     if "source" not in _SOURCES:
-        _SOURCES["source"] = LiveSource(StudySpec.model_validate(document), options)
-    evaluator = _SOURCES["source"].evaluator(knobs.checkpoint)
-    assert options.cache is not None
-    path = Path(options.cache) / f"{evaluator.trace_hash(knobs)}.npz"
-    if path.is_file():
-        return knobs, str(path), None
+        spec = StudySpec.model_validate(document)
+        _SOURCES["source"] = LiveSource(spec, options, _NOTES.append)
+    source = _SOURCES["source"]
+    evaluator = source.evaluator(knobs.checkpoint)
+    key = evaluator.trace_hash(knobs)
+    assert source.cache is not None
+    begun = key in source.cache
     started = time.perf_counter()
-    evaluator.trace(knobs)
-    return knobs, str(path), time.perf_counter() - started
+    trace = evaluator.trace(knobs)
+    seconds = None if begun else time.perf_counter() - started
+    notes = tuple(_NOTES)
+    _NOTES.clear()
+    return _Measured(knobs=knobs, key=key, trace=trace, seconds=seconds, notes=notes)

@@ -64,11 +64,14 @@ class RescoredDesigns:
 
 def source_of_run(run: RunFolder) -> TraceSource:
     """The traces that a run was made with."""
-    settings = run.settings()
+    settings, spec = run.settings(), run.spec()
     options = SourceOptions(
-        glue_dir=settings["data"], cache=str(run.cache), recorded=settings["traces"]
+        glue_dir=settings["data"],
+        cache=str(run.cache_of(spec)),
+        recorded=settings["traces"],
+        cache_limit_mib=spec.evaluator.cache_mib,
     )
-    return make_source(run.spec(), options)
+    return make_source(spec, options)
 
 
 def number(value: float) -> float | None:

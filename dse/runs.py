@@ -15,6 +15,8 @@ from typing import Any, Final
 from dse.errors import RunFolderError
 from studies.spec import StudySpec, read_spec
 
+RUNS: Final = Path("runs")
+"""Where runs are unless told otherwise."""
 _SPEC: Final = "spec.json"
 _SETTINGS: Final = "run.json"
 SETTINGS: Final = ("storage", "study_name", "data", "traces")
@@ -58,8 +60,12 @@ class RunFolder:
 
     @property
     def cache(self) -> Path:
-        """Finished live traces."""
+        """Live traces, unless the study names another folder."""
         return self.path / "traces"
+
+    def cache_of(self, spec: StudySpec) -> Path:
+        """Where the run's live traces are."""
+        return self.cache if spec.evaluator.cache is None else Path(spec.evaluator.cache)
 
     def spec(self) -> StudySpec:
         """The resolved spec.

@@ -18,7 +18,7 @@ from search_space import (
     KnobValue,
     SearchSpace,
 )
-from studies.metrics import METRICS
+from studies.metrics import METRICS, metric_of
 from studies.records import Figure, Front, FrontDesign
 
 _BOUNDS: Final = {ExitPolicy.CONFIDENCE: "≥", ExitPolicy.PATIENCE: ""}
@@ -52,9 +52,10 @@ def front_table(front: Front, designs: Sequence[FrontDesign]) -> Table:
     table = Table(header_style="bold", pad_edge=False, box=None)
     table.add_column("id", justify="right", no_wrap=True)
     for metric in metrics:
-        known = METRICS[metric]
+        known = metric_of(metric, front.scenario.get("task"))
         table.add_column(f"{known.title}\n{known.unit}", justify="right", no_wrap=True)
-    table.add_column("on report\n%", justify="right", no_wrap=True)
+    unit = metric_of("accuracy", front.scenario.get("task")).unit
+    table.add_column(f"on report\n{unit}", justify="right", no_wrap=True)
     table.add_column("model\ncheckpoint, span, sparsity enc/emb, weights/activations")
     table.add_column("exit\nthreshold", no_wrap=True)
     table.add_column("accelerator\nunits, SRAM data/mask/aux, emb/enc stored in, supply")

@@ -16,7 +16,9 @@ from dse.errors import SelectionError, UsageError
 from dse.rescored import source_of_run
 from dse.runs import RunFolder, open_run
 from dse.tables import TABLE_WIDTH, exit_rule
-from evaluators.drop_targets import AccuracyDrop, DropTarget, drop_targets
+from evaluators.drop_targets import DEFAULT_TOLERANCE, AccuracyDrop, DropTarget, drop_targets
+from evaluators.task_metrics import TASK_METRICS
+from evaluators.tasks import glue_task
 from evaluators.traces import ExitTrace
 from search_space import (
     KNOBS_OF_EXIT_POLICY,
@@ -44,6 +46,7 @@ def print_thresholds(
     changes: Sequence[str],
     traces: Path | None,
     design_id: int | None,
+    tolerance: float | None,
     as_json: bool,
 ) -> None:
     """Print the threshold of each policy that saves most at each drop in accuracy.
@@ -55,6 +58,8 @@ def print_thresholds(
         changes: of a checkpoint: model knobs, ``name=value``.
         traces: of a checkpoint: folder of recorded traces; None for the shipped one.
         design_id: of a run: design of its front.
+        tolerance: of ``patience`` on a regression; None for the usual one, in the unit of the
+            labels.
         as_json: print JSON instead of a table.
 
     Raises:
@@ -75,21 +80,41 @@ def print_thresholds(
         if design_id is not None:
             raise UsageError(f"--id {design_id}: {subject!r} is no run folder.")
         knobs, trace = _of_checkpoint(subject, changes, traces or SHIPPED)
-    if trace.logits.shape[2] == 1:
-        raise UsageError(f"{subject} answers with a number: a drop in accuracy needs classes.")
-    found = {policy: drop_targets(trace, policy, most_lost) for policy in chosen}
+    is_regression = glue_task(trace.task).is_regression
+    if is_regression:
+        chosen = [_policy(name) for name in policies] or [ExitPolicy.PATIENCE]
+    elif tolerance is not None:
+        raise UsageError(
+            f"--tolerance {tolerance}: {trace.task} has classes, which agree if they are the same; "
+            "leave it out."
+        )
+    usual = DEFAULT_TOLERANCE if tolerance is None else tolerance
+    try:
+        found = {policy: drop_targets(trace, policy, most_lost, usual) for policy in chosen}
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     setting = dict(zip(KEY_NAMES, knobs.trace_key(), strict=True))
     if as_json:
         print(json.dumps(_document(setting, trace, most_lost, found), indent=1))
         return
     named = [f"{name} {value}" for name, value in setting.items() if name != "checkpoint"]
     print(f"{setting['checkpoint']}: {', '.join(named)}\n")
-    Console(width=max(TABLE_WIDTH, Console().width)).print(_table(most_lost, found))
+    metric, unit = _metric(trace)
+    table = _table(most_lost, found, f"{metric} {unit}")
+    Console(width=max(TABLE_WIDTH, Console().width)).print(table)
+    agree = f"Numbers agree if they differ by less than {usual}. " if is_regression else ""
     print(
-        f"\nOf {trace.n_exits} layers. Chosen on the select split among all thresholds, for the "
-        "lowest mean exit layer; nothing was chosen on the report split. Drops are points of "
-        "accuracy against the last exit, ± is their paired standard error."
+        f"\nOf {trace.n_exits} layers. {agree}Chosen on the select split among all thresholds, "
+        "for the lowest mean exit layer; nothing was chosen on the report split. Drops are points "
+        f"of {metric} against the last exit, ± is their paired standard error."
     )
+
+
+def _metric(trace: ExitTrace) -> tuple[str, str]:
+    """Name, as within a sentence, and unit of the primary metric of a trace's task."""
+    name = glue_task(trace.task).primary_metric
+    about = TASK_METRICS[name]
+    return name if name == "accuracy" else about.title, about.unit
 
 
 def _policy(name: str) -> ExitPolicy:
@@ -157,12 +182,12 @@ def _number(change: str, text: str) -> float:
 Found = dict[ExitPolicy, tuple[DropTarget | None, ...]]
 
 
-def _table(most_lost: Sequence[float], found: Found) -> Table:
+def _table(most_lost: Sequence[float], found: Found, metric: str) -> Table:
     table = Table(header_style="bold", pad_edge=False, box=None)
     table.add_column("lose at most\npoints", justify="right", no_wrap=True)
     table.add_column("exit\nthreshold", no_wrap=True)
     for split in ("select", "report"):
-        for header in ("mean exit layer", "accuracy %", "drop"):
+        for header in ("mean exit layer", metric, "drop"):
             table.add_column(f"{split}\n{header}", justify="right", no_wrap=True)
     for policy, targets in found.items():
         for most, target in zip(most_lost, targets, strict=True):
@@ -186,7 +211,7 @@ def _cells(figures: AccuracyDrop) -> tuple[str, str, str]:
 def _document(
     setting: dict[str, Any], trace: ExitTrace, most_lost: Sequence[float], found: Found
 ) -> dict[str, Any]:
-    """What ``--json`` prints; accuracies and drops are fractions."""
+    """What ``--json`` prints; primary metrics and drops are fractions."""
     targets = [
         {
             "policy": policy.value,
@@ -199,4 +224,4 @@ def _document(
         for policy, of_policy in found.items()
         for most, target in zip(most_lost, of_policy, strict=True)
     ]
-    return {"setting": setting, "n_exits": trace.n_exits, "targets": targets}
+    return {"setting": setting, "task": trace.task, "n_exits": trace.n_exits, "targets": targets}

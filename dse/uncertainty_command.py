@@ -12,7 +12,7 @@ from rich.table import Table
 from dse.rescored import RescoredDesigns, number, source_of_run
 from dse.runs import RunFolder
 from dse.tables import TABLE_WIDTH, spread
-from studies.metrics import METRICS
+from studies.metrics import METRICS, metric_of
 from studies.records import Front, FrontDesign, read_front
 from studies.rescoring import FIGURES
 from studies.uncertainty import Interval, intervals, shares_kept, shares_on_front
@@ -55,7 +55,8 @@ def print_uncertainty(run: RunFolder, samples: int, rows: int, as_json: bool) ->
         print("The front is empty: no design meets the constraints.")
         return
     positions = spread(len(found), rows or len(found))
-    Console(width=max(TABLE_WIDTH, Console().width)).print(_table([found[i] for i in positions]))
+    table = _table([found[i] for i in positions], front.scenario.get("task"))
+    Console(width=max(TABLE_WIDTH, Console().width)).print(table)
     stays = sum(uncertain.front_share >= 0.5 for uncertain in found)
     print(
         f"\nShown: {len(positions)} of {len(found)} designs. {stays} stay on the front in at least "
@@ -86,11 +87,12 @@ def uncertain_designs(run: RunFolder, front: Front, samples: int) -> list[Uncert
     ]
 
 
-def _table(found: list[UncertainDesign]) -> Table:
-    """One row a design."""
+def _table(found: list[UncertainDesign], task: object) -> Table:
+    """One row a design of a front on that task."""
     table = Table(header_style="bold", pad_edge=False, box=None)
     table.add_column("id", justify="right", no_wrap=True)
-    table.add_column("Accuracy\n%", justify="right", no_wrap=True)
+    primary = metric_of("accuracy", task)
+    table.add_column(f"{primary.title}\n{primary.unit}", justify="right", no_wrap=True)
     for name in FIGURES:
         table.add_column(f"{METRICS[name].title}\n{METRICS[name].unit}", no_wrap=True)
     table.add_column("keeps constraints\n% of samples", justify="right", no_wrap=True)

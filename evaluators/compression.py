@@ -132,8 +132,9 @@ AttentionMaskInterface.register(_ATTENTION_NAME, sdpa_mask)
 class CompressibleEncoder:
     """One checkpoint that can be set to any model knobs, again and again."""
 
-    def __init__(self, folder: Path) -> None:
-        self._model = load_checkpoint(folder)
+    def __init__(self, folder: Path, n_classes: int = 2) -> None:
+        """Load a checkpoint; ``n_classes`` is of exits that are new (`load_checkpoint`)."""
+        self._model = load_checkpoint(folder, n_classes)
         self._dense = {k: v.clone() for k, v in self._model.state_dict().items()}
         self._layers = self._model.family.weight_sets(self._model.backbone)
         self._sites, operands = attach_sites(self._model, self._layers, ActivationQuantiser)
@@ -156,8 +157,8 @@ class CompressibleEncoder:
 
         Args:
             knobs: the setting; its ``checkpoint`` is taken to be this one.
-            calibration: batches of token ids (batch, tokens) without padding, for activation
-                scales and spans.
+            calibration: batches of token ids (batch, tokens) without padding, or (batch, tokens, 2)
+                with token type ids, for activation scales and spans.
             spans: (n_distinct_layers of n_heads) attention spans, tokens, if they are known; None
                 to share out the knobs' budget.
 
@@ -235,18 +236,17 @@ class CompressibleEncoder:
         for batch in batches:
             self.logits(batch)
 
-    def logits(
-        self, input_ids: Tensor, token_type_ids: Tensor | None = None, layers: int | None = None
-    ) -> Tensor:
+    def logits(self, input_ids: Tensor, layers: int | None = None) -> Tensor:
         """Logits (batch, layers, n_classes) of every exit up to a layer.
 
         Args:
-            input_ids: (batch, tokens) token ids without padding.
-            token_type_ids: (batch, tokens), as `ExitEncoder.hidden_states` takes them.
+            input_ids: (batch, tokens) token ids without padding; of pairs of sentences
+                (batch, tokens, 2), token and token type ids.
             layers: run only that many layers; None for all.
         """
+        input_ids, types = _unpacked(input_ids)
         with torch.inference_mode():
-            logits: Tensor = self._model(input_ids, None, token_type_ids, layers)
+            logits: Tensor = self._model(input_ids, None, types, layers)
             return logits
 
 
@@ -263,6 +263,14 @@ def prune_by_magnitude(weights: Tensor, sparsity: float) -> Tensor:
     return weights * (magnitude > threshold)
 
 
+def _unpacked(batch: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Token ids (batch, tokens) and token type ids, if there are any, of a batch."""
+    if batch.ndim == 2:
+        return batch, None
+    input_ids, types = batch.unbind(-1)
+    return input_ids, types
+
+
 def measured_attention(
     model: ExitEncoder, sites: Sequence[AttentionSite], calibration: Batches
 ) -> NDArray[np.float64]:
@@ -273,14 +281,16 @@ def measured_attention(
     Args:
         model: the encoder, in evaluation mode.
         sites: its attention sites, in order.
-        calibration: batches of token ids (batch, tokens) without padding.
+        calibration: batches of token ids (batch, tokens) without padding, or (batch, tokens, 2)
+            with token type ids.
     """
     for site in sites:
         site.spans = torch.full_like(site.spans, FULL_SPAN_TOKENS)
         site.by_distance = torch.zeros(len(site.spans), FULL_SPAN_TOKENS)
     with torch.inference_mode():
         for batch in calibration:
-            model(batch)
+            ids, types = _unpacked(batch)
+            model(ids, None, types)
     measured = torch.cat([site.by_distance for site in sites if site.by_distance is not None])
     for site in sites:
         site.by_distance = None

@@ -1,10 +1,11 @@
 """Accuracy-drop targets: how early sentences may leave if accuracy may fall by so much.
 
+Accuracy is the primary metric of the task (`evaluators.tasks`), whatever its name.
+
 The threshold is chosen on the ``select`` split, among all that make a difference: between two
 neighbouring levels (`evaluators.exit_levels`) every threshold does the same. What the choice does
 on the ``report`` split stands beside it. Drops are against the last exit, and their standard
-errors are paired: both exits answer the same sentences, so that only those count on which one is
-right and the other wrong.
+errors are paired, since both exits answer the same sentences (`evaluators.task_metrics`).
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from evaluators.exit_levels import FloatArray, policy_levels, threshold_sign
-from evaluators.exits import exit_layers
+from evaluators.exit_levels import FloatArray, layers_at, policy_levels, threshold_sign
+from evaluators.exits import exit_answers, exit_layers
+from evaluators.task_metrics import TASK_METRICS, TaskMetric
+from evaluators.tasks import glue_task
 from evaluators.traces import ExitTrace, Split
 from search_space import KNOBS_OF_EXIT_POLICY, ExitKnobs, ExitPolicy
 
-_ROUNDING: Final = 1e-9
-"""Sentences that a product of a fraction and a count may be off by."""
+DEFAULT_TOLERANCE: Final = ExitKnobs(exit_policy=ExitPolicy.PATIENCE).patience_tolerance
+
+_ROUNDING: Final = 1e-12
+"""What a drop may be off by."""
+_BLOCK: Final = 1_024
+"""Thresholds worked out at once: bounds memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +38,9 @@ class AccuracyDrop:
 
     Attributes:
         mean_exit_layer: mean layer after which they leave.
-        accuracy: share of right answers.
-        drop: share of right answers of the last exit less `accuracy`; negative for a gain.
-        drop_se: its paired standard error: the standard deviation of the sentences' differences
-            (n - 1 degrees of freedom) over the root of their number.
+        accuracy: primary metric of the task.
+        drop: that of the last exit less `accuracy`; negative for a gain.
+        drop_se: its paired standard error.
         n_sentences: sentences counted.
     """
 
@@ -73,25 +78,28 @@ def accuracy_drop(trace: ExitTrace, knobs: ExitKnobs, split: Split) -> AccuracyD
     """What a setting of the exit knobs does to one split.
 
     Raises:
-        ValueError: the split has fewer than two sentences, or the trace is of a regression.
+        ValueError: the split has fewer than two sentences, or the trace is of a regression and the
+            policy needs class probabilities.
     """
-    part = trace.of(split)
-    right = _right_answers(part, split)
-    n_sentences = len(right)
+    part, metric = _part(trace, split), _metric(trace)
     _, layers = exit_layers(part, [knobs])
-    answers = right[np.arange(n_sentences), layers[0] - 1]
-    lost = right[:, -1].astype(np.int64) - answers
+    answers = exit_answers(part, layers)
+    last = exit_answers(part, np.full_like(layers, part.n_exits))
+    drop, drop_se = metric.differences(last, answers, part.labels)
     return AccuracyDrop(
         mean_exit_layer=float(layers[0].mean()),
-        accuracy=float(answers.mean()),
-        drop=float(lost.mean()),
-        drop_se=float(lost.std(ddof=1) / math.sqrt(n_sentences)),
-        n_sentences=n_sentences,
+        accuracy=float(metric.values(answers, part.labels)[0]),
+        drop=float(drop[0]),
+        drop_se=float(drop_se[0]),
+        n_sentences=len(part.labels),
     )
 
 
 def drop_targets(
-    trace: ExitTrace, policy: ExitPolicy, most_lost: Sequence[float]
+    trace: ExitTrace,
+    policy: ExitPolicy,
+    most_lost: Sequence[float],
+    patience_tolerance: float = DEFAULT_TOLERANCE,
 ) -> tuple[DropTarget | None, ...]:
     """For each drop in accuracy the setting of the policy that saves most; None if there is none.
 
@@ -101,12 +109,14 @@ def drop_targets(
         trace: both splits.
         policy: any but ``none``.
         most_lost: drops allowed on the ``select`` split against the last exit, fractions.
+        patience_tolerance: of ``patience`` on a regression, as in `ExitKnobs`.
 
     Raises:
         ValueError: the policy is ``none``, a split has fewer than two sentences, or the trace is
-            of a regression, which has no right answers.
+            of a regression and the policy needs class probabilities.
     """
-    settings = _settings(trace, policy, most_lost)
+    unset = ExitKnobs(exit_policy=policy, patience_tolerance=patience_tolerance)
+    settings = _settings(trace, unset, most_lost)
     return tuple(
         None
         if knobs is None
@@ -121,19 +131,18 @@ def drop_targets(
 
 
 def _settings(
-    trace: ExitTrace, policy: ExitPolicy, most_lost: Sequence[float]
+    trace: ExitTrace, unset: ExitKnobs, most_lost: Sequence[float]
 ) -> list[ExitKnobs | None]:
     """The chosen setting of each drop."""
-    part, unset = trace.of(Split.SELECT), ExitKnobs(exit_policy=policy)
-    right = _right_answers(part, Split.SELECT)
-    steps, lost = _lost_by_step(policy_levels(part, unset), right)
+    part, policy = _part(trace, Split.SELECT), unset.exit_policy
+    steps, lost = _lost_by_step(part, policy_levels(part, unset))
     name, (least, largest) = KNOBS_OF_EXIT_POLICY[policy][0], _reach(trace, policy)
     bounds = [-math.inf, *steps.tolist(), math.inf]
     chosen: list[ExitKnobs | None] = []
     for most in most_lost:
         found = None
         # Each step lowers the mean exit layer: the last one that may be taken is the best.
-        for step in np.flatnonzero(lost <= most * len(right) + _ROUNDING)[::-1].tolist():
+        for step in np.flatnonzero(lost <= most + _ROUNDING)[::-1].tolist():
             low = max(bounds[step], math.nextafter(least, -math.inf))
             high = min(bounds[step + 1], largest)
             if low < high:
@@ -154,32 +163,51 @@ def _knob_value(policy: ExitPolicy, low: float, high: float) -> float | int:
     return abs(next((value for value in plain if low < value <= high), high))
 
 
-def _right_answers(part: ExitTrace, split: Split) -> NDArray[np.bool_]:
-    """Whether each exit is right, (n_sentences, n_exits)."""
-    if part.logits.shape[2] == 1:
-        raise ValueError("The trace is of a regression: a drop in accuracy needs classes.")
+def _part(trace: ExitTrace, split: Split) -> ExitTrace:
+    """The part of a split, which has sentences enough for a standard error."""
+    part = trace.of(split)
     if len(part.labels) < 2:
         raise ValueError(
             f"The {split.name.lower()} split has {len(part.labels)} sentences: expected 2 or more."
         )
-    right: NDArray[np.bool_] = part.logits.argmax(axis=-1) == part.labels[:, None]
-    return right
+    return part
 
 
-def _lost_by_step(
-    levels: FloatArray, right: NDArray[np.bool_]
-) -> tuple[FloatArray, NDArray[np.int64]]:
-    """Different levels in order, and the right answers lost while none or so many are passed.
+def _metric(trace: ExitTrace) -> TaskMetric:
+    return TASK_METRICS[glue_task(trace.task).primary_metric]
+
+
+def _lost_by_step(part: ExitTrace, levels: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Different levels in order (n_steps,), and the drop while none or so many are passed.
+
+    Drops are (n_steps + 1,), against the last exit.
+    """
+    if glue_task(part.task).primary_metric == "accuracy":
+        return _answers_lost_by_step(part, levels)
+    steps, metric = np.unique(levels), _metric(part)
+    # So many levels are passed at the threshold that the next one is just not below.
+    thresholds = np.append(steps, np.inf)
+    values = np.empty(len(thresholds))
+    for start in range(0, len(thresholds), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        answers = exit_answers(part, layers_at(levels, thresholds[block]))
+        values[block] = metric.values(answers, part.labels)
+    return steps, values[0] - values
+
+
+def _answers_lost_by_step(part: ExitTrace, levels: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """`_lost_by_step` of the share of right answers.
 
     Passing the level of a sentence at an exit moves it there from the exit after, so one sweep over
     all levels knows every threshold.
     """
+    right = part.logits.argmax(axis=-1) == part.labels[:, None]
     change = right[:, 1:].astype(np.int64) - right[:, :-1]
     order = np.argsort(levels, axis=None)
     passed = levels.ravel()[order]
     lost = np.cumsum(change.ravel()[order])
     last_of_equals = np.append(passed[1:] > passed[:-1], True)
-    return passed[last_of_equals], np.concatenate([[0], lost[last_of_equals]])
+    return passed[last_of_equals], np.append(0, lost[last_of_equals]) / len(right)
 
 
 def _reach(trace: ExitTrace, policy: ExitPolicy) -> tuple[float, float]:

@@ -194,6 +194,29 @@ def token_ids(tokenizer: Tokenizer, texts: Iterable[str]) -> list[list[int]]:
     return [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
 
 
+TokenRow = Sequence[int] | Sequence[tuple[int, int]]
+"""Token ids of one text, or token and token type ids of a pair."""
+
+
+def token_rows(
+    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str], *, has_types: bool = True
+) -> list[TokenRow]:
+    """Token ids of each text, or (token id, token type id) of each pair, marks included.
+
+    Args:
+        tokenizer: of the checkpoint; it knows what stands between the texts of a pair.
+        texts: the first texts.
+        pairs: the second ones; empty for a task with one text.
+        has_types: whether the encoder tells the two texts apart; else pairs are token ids alone.
+    """
+    if not pairs:
+        return [*token_ids(tokenizer, texts)]
+    encodings = tokenizer.encode_batch(list(zip(texts, pairs, strict=True)))
+    if not has_types:
+        return [encoding.ids for encoding in encodings]
+    return [list(zip(e.ids, e.type_ids, strict=True)) for e in encodings]
+
+
 def pad_batch(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Tensor]:
     """Input ids and attention mask, both (batch, longest row), of token id rows."""
     longest = max(len(row) for row in rows)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.tasks import glue_task
 from evaluators.traces import ENTROPY_STEP, ExitTrace
 from search_space import ExitKnobs, ExitPolicy
 
@@ -66,15 +67,11 @@ def policy_levels(trace: ExitTrace, knobs: ExitKnobs) -> FloatArray:
         ValueError: the policy is ``none``, or asks for the probabilities of a regression.
     """
     policy, n_classes = knobs.exit_policy, trace.logits.shape[2]
+    refuse_regression(trace.task, policy)
     if policy is ExitPolicy.NONE:
         raise ValueError(f"Exit policy {policy.value!r} has no threshold, and so no levels.")
     if policy is ExitPolicy.PATIENCE:
         return patience_levels(exit_agreement(trace, knobs.patience_tolerance))
-    if n_classes == 1:
-        raise ValueError(
-            f"Exit policy {policy.value!r} needs class probabilities, and a regression has none: "
-            "expected 'patience' or 'none'."
-        )
     if policy is ExitPolicy.CONFIDENCE:
         return confidence_levels(trace.confidence)
     if policy is ExitPolicy.NORMALISED_ENTROPY:
@@ -83,6 +80,19 @@ def policy_levels(trace: ExitTrace, knobs: ExitKnobs) -> FloatArray:
         predicted = predicted_levels(trace.entropy[:, 0], trace.predicted_entropies)
         return np.minimum(predicted, entropy_levels(trace.entropy))
     return entropy_levels(trace.entropy)
+
+
+def refuse_regression(task: str, policy: ExitPolicy) -> None:
+    """Refuse an exit policy that needs class probabilities for a task that has none.
+
+    Raises:
+        ValueError: the task is a regression, and the policy neither ``none`` nor ``patience``.
+    """
+    if glue_task(task).is_regression and policy not in (ExitPolicy.NONE, ExitPolicy.PATIENCE):
+        raise ValueError(
+            f"exit_policy {policy.value!r} needs class probabilities, and {task} is a regression "
+            f"without them: expected {ExitPolicy.PATIENCE.value!r} or {ExitPolicy.NONE.value!r}."
+        )
 
 
 def threshold_sign(policy: ExitPolicy) -> int:

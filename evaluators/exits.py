@@ -7,7 +7,8 @@
 * Confidence: at the first exit whose largest softmax probability is at or above the threshold
   (Schwartz et al., "The Right Tool for the Job", ACL 2020; without their calibration).
 * Patience: at the first exit that is the last of so many in a row which each agree with the exit
-  before them (Zhou et al., "BERT Loses Patience", NeurIPS 2020): never before layer patience + 1.
+  before them (Zhou et al., "BERT Loses Patience", NeurIPS 2020, arXiv:2006.04152): never before
+  layer patience + 1. Numbers of a regression agree if they differ by less than a tolerance.
 * Latency-aware (Tambe et al., "EdgeBERT", MICRO 2021): the entropy at exit 1 gives, through a
   table, predicted entropies of the later exits, and with them a predicted exit layer, known after
   layer 1. The sentence may leave sooner, by its entropy, and is forced out there.
@@ -33,10 +34,14 @@ from evaluators.exit_levels import (
     predicted_levels,
     threshold_sign,
 )
+from evaluators.task_metrics import TASK_METRICS, official_score
+from evaluators.tasks import glue_task
 from evaluators.traces import ExitTrace, Split
 from search_space import KNOBS_OF_EXIT_POLICY, ExitKnobs, ExitPolicy
 
 IntArray = NDArray[np.int64]
+Answers = IntArray | FloatArray
+"""Class indices, or the numbers of a regression."""
 
 
 def conventional_exits(entropy: FloatArray, thresholds: FloatArray) -> LayerArray:
@@ -105,7 +110,7 @@ class ExitHistogram:
         predicted_layer: (n_groups,).
         actual_layer: (n_groups,).
         shares: (n_settings, n_groups) share of the sentences; rows sum to 1.
-        accuracy: (n_settings,) share of right answers.
+        accuracy: (n_settings,) primary metric of the task; of SST-2 the share of right answers.
         accuracy_se: (n_settings,) its standard error.
         n_sentences: sentences counted.
     """
@@ -156,13 +161,53 @@ def exit_layers(trace: ExitTrace, knobs: Sequence[ExitKnobs]) -> tuple[LayerArra
     return predicted.T, actual.T
 
 
+def exit_answers(trace: ExitTrace, actual: LayerArray) -> Answers:
+    """Class index or number (n_settings, n_sentences) that sentences leave with.
+
+    Args:
+        trace: of n_sentences.
+        actual: (n_settings, n_sentences) exit layers, counted from 1.
+    """
+    if glue_task(trace.task).is_regression:
+        by_exit: Answers = trace.logits[..., 0].astype(np.float64)
+    else:
+        by_exit = trace.logits.argmax(axis=-1)
+    return by_exit[np.arange(len(by_exit))[None], actual - 1]
+
+
 def accuracy_with_error(trace: ExitTrace, actual: LayerArray) -> tuple[FloatArray, FloatArray]:
-    """Accuracy (n_settings,) and its standard error, for exit layers (n_settings, n_sentences)."""
-    right = trace.logits.argmax(axis=-1) == trace.labels[:, None]
-    n_sentences = len(right)
-    answers = right[np.arange(n_sentences)[None], actual - 1]
-    accuracy = answers.mean(axis=1)
-    return accuracy, np.sqrt(accuracy * (1 - accuracy) / max(n_sentences - 1, 1))
+    """Primary metric of the task (n_settings,) and its standard error.
+
+    Args:
+        trace: of n_sentences.
+        actual: (n_settings, n_sentences) exit layers.
+    """
+    metric = TASK_METRICS[glue_task(trace.task).primary_metric]
+    answers = exit_answers(trace, actual)
+    return metric.values(answers, trace.labels), metric.errors(answers, trace.labels)
+
+
+def further_scores(trace: ExitTrace, exits: ExitKnobs) -> dict[str, tuple[float, float]]:
+    """Official metrics of the reported sentences besides the primary one, with standard errors.
+
+    By name; those of MNLI's mismatched dev set have ``_mismatched`` behind theirs. Empty for a task
+    with one metric and one dev set.
+
+    Args:
+        trace: all splits.
+        exits: one setting of the exit knobs.
+    """
+    task = glue_task(trace.task)
+    wanted = [(Split.REPORT, name, name) for name in task.metrics[1:]]
+    if task.mismatched is not None and (trace.splits == Split.MISMATCHED).any():
+        wanted += [(Split.MISMATCHED, name, f"{name}_mismatched") for name in task.metrics]
+    scores = {}
+    for split, name, key in wanted:
+        part = trace.of(split)
+        answers = exit_answers(part, exit_layers(part, [exits])[1])
+        error = TASK_METRICS[name].errors(answers, part.labels)[0]
+        scores[key] = (official_score(name, answers[0], part.labels), float(error))
+    return scores
 
 
 def exit_histogram(
@@ -171,7 +216,7 @@ def exit_histogram(
     split: Split = Split.SELECT,
     padded_tokens: int | None = None,
 ) -> ExitHistogram:
-    """Histogram and accuracy of one split for several settings of the exit knobs.
+    """Histogram and primary metric of one split for several settings of the exit knobs.
 
     Args:
         trace: both splits.

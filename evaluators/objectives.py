@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluators.encoders import ExitEncoder, pad_batch
-from evaluators.stages import Stage
 from evaluators.trainable_compression import TrainableCompression
+from evaluators.training_stages import Stage
 
 SAMPLING_SEED: Final = 1_000_003
 """Seeds of two runs' draws are that far apart: more than the steps of any stage."""

@@ -26,10 +26,10 @@ from evaluators.glue import Sentences, TaskData, load_sst2, training_texts
 from evaluators.live import SCALE_SENTENCES, _equal_length_batches
 from evaluators.objectives import HiddenObjective, TaskObjective
 from evaluators.recipes import MINILM, Recipe, RecipeError
-from evaluators.stages import CHECKPOINT, INITIAL, ITSELF, Stage, StageData, Trained
 from evaluators.students import pretrained_folder, pretrained_minilm, shared_student
 from evaluators.trainable_compression import TrainableCompression
 from evaluators.training import Progress, exit_accuracies, run_stage, saved_weights
+from evaluators.training_stages import CHECKPOINT, INITIAL, ITSELF, Stage, StageData, Trained
 from search_space import NumberFormat
 
 _TEXT_WORDS: Final = 32

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
-from evaluators.stages import CHECKPOINT, INITIAL, ITSELF, Stage, StageData
+from evaluators.training_stages import CHECKPOINT, INITIAL, ITSELF, Stage, StageData
 from search_space import FP16, NumberFormat, nearest, parse_number_format
 
 RECIPES: Final = Path(__file__).parent / "recipe_files"

@@ -1,138 +1,151 @@
-"""Stages of training: what one optimisation run is told."""
+"""Evaluation in stages: the order in which sentences are drawn, and a setting measured part-way.
+
+The ``select`` sentences are drawn in a random order that their number alone decides: Python's
+``random.Random(ORDER_SEED)`` shuffles their positions. The first k drawn are so a random sample
+without replacement for any k, the same sentences for every setting, and bounds on the accuracy
+(`evaluators.confidence`) and differences in pairs may be read off at any time.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+import io
+import random
+from dataclasses import dataclass, replace
 from typing import Final
 
-from evaluators.sampling import Sampling
+import numpy as np
+from numpy.typing import NDArray
 
-ITSELF: Final = "itself"
-"""Teacher of a stage that learns from its own last exit."""
+from evaluators.traces import DAMAGE, ExitTrace, Split
 
-CHECKPOINT: Final = "checkpoint"
-"""Teacher of a stage that learns from the recipe's teacher."""
-
-INITIAL: Final = "initial"
-"""Teacher of a student's stage on text: the encoder that the recipe starts from."""
+ORDER_SEED: Final = 20_202
 
 
-class StageData(StrEnum):
-    """What a stage is trained on."""
-
-    TASK = "task"
-    TEXT = "text"
-
-
-class Trained(StrEnum):
-    """Which parameters a stage changes; exits of weight 0 in the loss are never among them."""
-
-    ALL = "all"
-    EXITS = "exits"
+def select_order(n_select: int) -> NDArray[np.int64]:
+    """Positions (n_select,) of the ``select`` sentences in the order drawn."""
+    positions = list(range(n_select))
+    random.Random(ORDER_SEED).shuffle(positions)
+    return np.array(positions, dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One optimisation run: AdamW, linear warm-up and decay, gradient norm clipped at 1.
+def first_drawn(trace: ExitTrace, count: int) -> ExitTrace:
+    """The trace of the first ``count`` ``select`` sentences, in the order drawn.
 
-    The loss of an exit is ``hard_share`` × cross-entropy with the labels + (1 - ``hard_share``) ×
-    T² × KL divergence from the teacher's last exit at temperature T (Hinton, Vinyals and Dean,
-    arXiv:1503.02531).
+    Raises:
+        ValueError: the trace has fewer ``select`` sentences.
+    """
+    positions = np.flatnonzero(trace.splits == Split.SELECT)
+    if not 1 <= count <= len(positions):
+        raise ValueError(
+            f"{count} sentences drawn: expected 1 to the {len(positions)} of the select split."
+        )
+    rows = positions[select_order(len(positions))[:count]]
+    return replace(
+        trace,
+        logits=trace.logits[rows],
+        tokens=trace.tokens[rows],
+        labels=trace.labels[rows],
+        splits=trace.splits[rows],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What is known of a setting part-way through its sentences.
 
     Attributes:
-        name: file name of its saved state.
-        data: the task's training rows with labels, or the training text of all GLUE tasks, on which
-            hidden states alone are matched.
-        epochs: passes over the data.
-        max_steps: where the stage ends if that is sooner; None for no limit.
-        learning_rate: peak.
-        batch_size: sentences a step.
-        warmup: share of the steps that warm up.
-        weight_decay: of matrices; vectors have none.
-        exit_weights: weight of each exit in the loss, first exit first (scaled to sum 1); empty for
-            the same weight everywhere.
-        trained: which parameters change.
-        teacher: `ITSELF`, `CHECKPOINT`, `INITIAL` (on text), or the name of an earlier stage.
-        hard_share: share of the labels in the loss.
-        temperature: of the distillation.
-        hidden_weight: weight of the mismatch of hidden states with the teacher's, in units of their
-            variance; 0 leaves them alone.
-        sampling: settings that steps are trained under; None to train the plain encoder.
+        positions: (n_measured,) which sentences, by their positions in the whole trace.
+        logits: (n_measured, n_exits, n_classes) float16, of those sentences.
+        predicted_entropies: as in `ExitTrace`.
+        head_spans: as in `ExitTrace`.
+        encoder_density: as in `ExitTrace`.
+        embedding_density: as in `ExitTrace`.
     """
 
-    name: str
-    epochs: int
-    learning_rate: float
-    data: StageData = StageData.TASK
-    max_steps: int | None = None
-    batch_size: int = 64
-    warmup: float = 0.08
-    weight_decay: float = 0.01
-    exit_weights: tuple[float, ...] = ()
-    trained: Trained = Trained.ALL
-    teacher: str = ITSELF
-    hard_share: float = 0.5
-    temperature: float = 1.0
-    hidden_weight: float = 0.0
-    sampling: Sampling | None = None
+    positions: NDArray[np.int64]
+    logits: NDArray[np.float16]
+    predicted_entropies: NDArray[np.float16]
+    head_spans: tuple[tuple[int, ...], ...]
+    encoder_density: float
+    embedding_density: float
 
     def __post_init__(self) -> None:
-        """Refuse what makes no optimisation run."""
-        if not self.name or not all(c.isalnum() or c in "-_" for c in self.name):
-            raise ValueError(
-                f"name {self.name!r} of a stage: expected letters, digits, - and _, since it is a "
-                "file name."
-            )
-        for name in ("epochs", "learning_rate", "batch_size", "temperature"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} {getattr(self, name)}: expected more than 0.")
-        for name in ("warmup", "hard_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} {getattr(self, name)}: expected a share from 0 to 1.")
-        for name in ("weight_decay", "hidden_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} {getattr(self, name)}: expected 0 or more.")
-        if self.max_steps is not None and self.max_steps < 1:
-            raise ValueError(f"max_steps {self.max_steps}: expected 1 or more.")
-        if any(weight < 0 for weight in self.exit_weights) or not any(self.exit_weights or (1,)):
-            raise ValueError(
-                f"exit_weights {list(self.exit_weights)}: expected 0 or more, and one more than 0."
-            )
-        if (self.data is StageData.TEXT) != (self.teacher == INITIAL):
-            raise ValueError(
-                f"data {self.data.value!r} and teacher {self.teacher!r} of stage {self.name!r}: "
-                "on text, hidden states are matched to the encoder that the recipe starts from; "
-                f"expected data 'text' with teacher {INITIAL!r}, or neither."
-            )
-        if self.data is StageData.TEXT and self.sampling is not None:
-            raise ValueError(
-                f"sampling of stage {self.name!r}: expected it of a stage on the task alone."
-            )
-        if self.hidden_weight and self.teacher == ITSELF:
-            raise ValueError(
-                f"hidden_weight {self.hidden_weight} of stage {self.name!r}: an encoder's hidden "
-                "states match its own; expected another teacher than 'itself'."
-            )
+        """Require logits for each position, in half precision."""
+        if self.logits.ndim != 3 or self.logits.dtype != np.float16:
+            raise ValueError("Progress: logits must be float16 (sentences, exits, classes).")
+        if self.positions.shape != (len(self.logits),):
+            raise ValueError("Progress: positions must have one entry for each sentence.")
 
-    def steps(self, sentences: int) -> int:
-        """Optimisation steps over that many sentences."""
-        steps = math.ceil(sentences / self.batch_size) * self.epochs
-        return steps if self.max_steps is None else min(steps, self.max_steps)
+    def extended(self, positions: NDArray[np.int64], logits: NDArray[np.float16]) -> Progress:
+        """The same with more sentences measured."""
+        return replace(
+            self,
+            positions=np.concatenate([self.positions, positions]),
+            logits=np.concatenate([self.logits, logits]),
+        )
 
-    def weights_of_exits(self, n_exits: int) -> tuple[float, ...]:
-        """Weight of each exit (n_exits,) in the loss; they sum to 1.
+    def trace(
+        self,
+        rows: NDArray[np.int64],
+        tokens: NDArray[np.int64],
+        labels: NDArray[np.int64] | NDArray[np.float64],
+        splits: NDArray[np.int64],
+        task: str,
+    ) -> ExitTrace:
+        """The trace of some of the sentences measured, in the order of ``rows``.
 
-        Raises:
-            ValueError: the stage gives weights to another number of exits.
+        Args:
+            rows: (n_rows,) their positions in the whole trace.
+            tokens: (n_sentences,) of the whole trace, as in `ExitTrace`.
+            labels: likewise.
+            splits: likewise.
+            task: likewise.
         """
-        weights: Sequence[float] = self.exit_weights or (1.0,) * n_exits
-        if len(weights) != n_exits:
-            raise ValueError(
-                f"exit_weights of stage {self.name!r} are {len(weights)}: expected one for each of "
-                f"the {n_exits} exits of the encoder, or none to weigh all alike."
+        place = np.full(len(tokens), -1)
+        place[self.positions] = np.arange(len(self.positions))
+        assert (place[rows] >= 0).all()
+        return ExitTrace(
+            logits=self.logits[place[rows]],
+            tokens=tokens[rows],
+            labels=labels[rows],
+            splits=splits[rows],
+            predicted_entropies=self.predicted_entropies,
+            head_spans=self.head_spans,
+            encoder_density=self.encoder_density,
+            embedding_density=self.embedding_density,
+            task=task,
+        )
+
+
+def progress_bytes(progress: Progress) -> bytes:
+    """Progress as an ``.npz`` archive."""
+    file = io.BytesIO()
+    np.savez(
+        file,
+        positions=progress.positions,
+        logits=progress.logits,
+        predicted_entropies=progress.predicted_entropies,
+        head_spans=np.array(progress.head_spans, dtype=np.int64),
+        densities=np.array([progress.encoder_density, progress.embedding_density]),
+    )
+    return file.getvalue()
+
+
+def progress_of_bytes(content: bytes) -> Progress:
+    """What `progress_bytes` was made of.
+
+    Raises:
+        ValueError: the archive is damaged.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            return Progress(
+                positions=stored["positions"],
+                logits=stored["logits"],
+                predicted_entropies=stored["predicted_entropies"],
+                head_spans=tuple(tuple(int(s) for s in row) for row in stored["head_spans"]),
+                encoder_density=float(stored["densities"][0]),
+                embedding_density=float(stored["densities"][1]),
             )
-        total = sum(weights)
-        return tuple(weight / total for weight in weights)
+    except DAMAGE as error:
+        raise ValueError(f"damaged progress ({error})") from error

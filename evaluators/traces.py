@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 import zipfile
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evaluators.tasks import SST2, TASKS
 
 TRACE_VERSION: Final = 1
 """Raised when a change of code changes logits: part of the key of cached and recorded traces."""
@@ -21,19 +21,24 @@ TRACE_VERSION: Final = 1
 ENTROPY_STEP: Final = 0.01
 LUT_ROWS: Final = 100
 
-# What NumPy and zipfile raise on bad bytes; RuntimeError: a header that asks for a password or an
-# unknown kind of archive; TypeError, IndexError: arrays of another shape.
-_DAMAGE: Final = (
+DAMAGE: Final = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
 )
+"""What NumPy and zipfile raise on bad bytes; RuntimeError: a header that asks for a password or an
+unknown kind of archive; TypeError, IndexError: arrays of another shape."""
 
 
 class Split(IntEnum):
-    """Which sentences a figure is computed on."""
+    """Which sentences a figure is computed on.
+
+    ``MISMATCHED`` is the dev set of MNLI from other genres, read beside ``REPORT``; no other task
+    has one.
+    """
 
     SELECT = 0
     REPORT = 1
+    MISMATCHED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +46,10 @@ class ExitTrace:
     """Logits of every exit for every sentence, in half precision by definition.
 
     Attributes:
-        logits: (n_sentences, n_exits, n_classes) float16.
+        logits: (n_sentences, n_exits, n_classes) float16; of a regression one output instead of
+            classes, the number that each exit gives.
         tokens: (n_sentences,) token counts, special tokens included.
-        labels: (n_sentences,) class indices.
+        labels: (n_sentences,) class indices, or float64 numbers of a regression.
         splits: (n_sentences,) `Split` of each.
         predicted_entropies: (`LUT_ROWS`, n_exits - 2) float16: row r holds the predicted entropies
             (nats) of exits 2 … n_exits - 1 for a sentence whose entropy at exit 1 is about
@@ -51,19 +57,21 @@ class ExitTrace:
         head_spans: (n_distinct_layers, n_heads) attention span of each head, tokens; 0 is off.
         encoder_density: measured share of encoder weights that are not zero.
         embedding_density: measured share of embedding weights that are not zero.
+        task: name of the GLUE task, which says what metric the sentences are scored by.
     """
 
     logits: NDArray[np.float16]
     tokens: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | NDArray[np.float64]
     splits: NDArray[np.int64]
     predicted_entropies: NDArray[np.float16]
     head_spans: tuple[tuple[int, ...], ...]
     encoder_density: float
     embedding_density: float
+    task: str = SST2.name
 
     def __post_init__(self) -> None:
-        """Require matching shapes, half precision and finite logits."""
+        """Require matching shapes, half precision, finite logits and a known task."""
         if self.logits.ndim != 3 or self.logits.dtype != np.float16:
             raise ValueError("ExitTrace: logits must be float16 (sentences, exits, classes).")
         n_sentences, n_exits, _ = self.logits.shape
@@ -77,6 +85,11 @@ class ExitTrace:
             )
         if not np.isfinite(self.logits).all():
             raise ValueError("ExitTrace: logits must be finite.")
+        if self.task not in TASKS or TASKS[self.task].is_regression != (self.logits.shape[2] == 1):
+            raise ValueError(
+                f"ExitTrace: task {self.task!r} with {self.logits.shape[2]} outputs; expected a "
+                "GLUE task, and one output for a regression alone."
+            )
 
     @property
     def n_exits(self) -> int:
@@ -112,6 +125,7 @@ class ExitTrace:
             head_spans=self.head_spans,
             encoder_density=self.encoder_density,
             embedding_density=self.embedding_density,
+            task=self.task,
         )
 
 
@@ -140,33 +154,32 @@ def confidences(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return result
 
 
-def save_trace(path: Path, trace: ExitTrace) -> None:
-    """Write one trace to an ``.npz`` file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "wb") as file:
-        np.savez(
-            file,
-            logits=trace.logits,
-            tokens=trace.tokens,
-            labels=trace.labels,
-            splits=trace.splits,
-            predicted_entropies=trace.predicted_entropies,
-            head_spans=np.array(trace.head_spans, dtype=np.int64),
-            densities=np.array([trace.encoder_density, trace.embedding_density]),
-        )
-    Path(temporary).replace(path)
+def trace_bytes(trace: ExitTrace) -> bytes:
+    """The trace as an ``.npz`` archive, in which SST-2 goes without saying."""
+    file = io.BytesIO()
+    named = {} if trace.task == SST2.name else {"task": np.array(trace.task)}
+    np.savez(
+        file,
+        logits=trace.logits,
+        tokens=trace.tokens,
+        labels=trace.labels,
+        splits=trace.splits,
+        predicted_entropies=trace.predicted_entropies,
+        head_spans=np.array(trace.head_spans, dtype=np.int64),
+        densities=np.array([trace.encoder_density, trace.embedding_density]),
+        **named,  # type: ignore[arg-type]  # may be allow_pickle, as NumPy is typed
+    )
+    return file.getvalue()
 
 
-def load_trace(path: Path) -> ExitTrace:
-    """Read what `save_trace` wrote.
+def trace_of_bytes(content: bytes) -> ExitTrace:
+    """What `trace_bytes` was made of.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the archive is damaged.
     """
     try:
-        # Opened here: np.load itself leaves the file open when the archive is damaged.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             return ExitTrace(
                 logits=stored["logits"],
                 tokens=stored["tokens"],
@@ -176,8 +189,7 @@ def load_trace(path: Path) -> ExitTrace:
                 head_spans=tuple(tuple(int(s) for s in row) for row in stored["head_spans"]),
                 encoder_density=float(stored["densities"][0]),
                 embedding_density=float(stored["densities"][1]),
+                task=str(stored["task"]) if "task" in stored else SST2.name,
             )
-    except _DAMAGE as error:
-        raise ValueError(
-            f"{path}: damaged trace ({error}); delete the file, it will be measured again."
-        ) from error
+    except DAMAGE as error:
+        raise ValueError(f"damaged trace ({error})") from error

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from evaluators.encoders import ExitEncoder, pad_batch, token_ids
 from evaluators.glue import Sentences
-from evaluators.stages import Stage
+from evaluators.training_stages import Stage
 
 SAVE_EVERY: Final = 250
 

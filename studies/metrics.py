@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
+
+from evaluators.task_metrics import TASK_METRICS
+from evaluators.tasks import TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +55,17 @@ METRICS: Final = {
         Metric("storage_bits", "minimize", "Weight storage", "Mbit", 1e-6, is_headline=True),
     )
 }
+"""Every metric by name. ``accuracy`` is the primary metric of the task: see `metric_of`."""
+
+
+def metric_of(name: str, task: object) -> Metric:
+    """The metric of that name as people read it in a study of a task.
+
+    ``accuracy`` has the title and the unit of the task's primary metric; so has
+    ``accuracy`` itself of SST-2, and of a task that is not known.
+    """
+    about = METRICS[name]
+    if name != "accuracy" or not isinstance(task, str) or task not in TASKS:
+        return about
+    primary = TASK_METRICS[TASKS[task].primary_metric]
+    return replace(about, title=primary.title, unit=primary.unit)

@@ -73,7 +73,7 @@ class _Arrays:
     logits: NDArray[np.float16]
     predicted_entropies: NDArray[np.float16]
     tokens: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | NDArray[np.float64]
     splits: NDArray[np.int64]
 
 
@@ -144,6 +144,7 @@ class RecordedTraces:
             head_spans=tuple(tuple(layer) for layer in checkpoint.head_spans[row]),
             encoder_density=checkpoint.densities[row][0],
             embedding_density=checkpoint.densities[row][1],
+            task=self.manifest.task,
         )
 
     def _checkpoint(self, name: str) -> RecordedCheckpoint:
@@ -184,10 +185,17 @@ class RecordedTraces:
                     logits=stored["logits"],
                     predicted_entropies=stored["predicted_entropies"],
                     tokens=stored["tokens"].astype(np.int64),
-                    labels=stored["labels"].astype(np.int64),
+                    labels=_labels_of(stored["labels"]),
                     splits=stored["splits"].astype(np.int64),
                 )
         return self._arrays[name]
+
+
+def _labels_of(stored: NDArray[Any]) -> NDArray[np.int64] | NDArray[np.float64]:
+    """Labels as a trace has them: class indices, or the numbers of a regression."""
+    if np.issubdtype(stored.dtype, np.floating):
+        return stored.astype(np.float64)
+    return stored.astype(np.int64)
 
 
 def write_recorded(
@@ -212,13 +220,14 @@ def write_recorded(
     checkpoints = {}
     for name, pairs in traces.items():
         first = pairs[0][1]
+        is_real = np.issubdtype(first.labels.dtype, np.floating)
         path = folder / f"{name}.npz"
         np.savez_compressed(
             path,
             logits=np.stack([trace.logits for _, trace in pairs]),
             predicted_entropies=np.stack([trace.predicted_entropies for _, trace in pairs]),
             tokens=first.tokens.astype(np.uint16),
-            labels=first.labels.astype(np.uint8),
+            labels=first.labels.astype(first.labels.dtype if is_real else np.uint8),
             splits=first.splits.astype(np.uint8),
         )
         shape = shapes[name]

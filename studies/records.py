@@ -45,7 +45,10 @@ class FrontDesign(_Record):
         trial: the trial that found it.
         knobs: every knob.
         metrics: every metric on the ``select`` split, by name.
-        report_accuracy: accuracy on the ``report`` split, which nothing was chosen on.
+        report_accuracy: primary metric of the task on the ``report`` split, which nothing was
+            chosen on.
+        report_metrics: the task's further official metrics there, by name (those of MNLI's
+            mismatched dev set end in ``_mismatched``); empty for a task with one.
         breakdown: costs by part.
         exit_layer_shares: share of sentences that exit after layer 1, 2, …
         voltage_shares: share of sentences whose later layers run at a voltage, by voltage in V.
@@ -56,6 +59,7 @@ class FrontDesign(_Record):
     knobs: dict[str, KnobValue]
     metrics: dict[str, Figure]
     report_accuracy: Figure
+    report_metrics: dict[str, Figure] = {}
     breakdown: Breakdown
     exit_layer_shares: list[float]
     voltage_shares: dict[str, float]

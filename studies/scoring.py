@@ -13,7 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.exits import ExitHistogram, accuracy_with_error, exit_histogram, exit_layers
+from evaluators.exits import (
+    ExitHistogram,
+    accuracy_with_error,
+    exit_histogram,
+    exit_layers,
+    further_scores,
+)
 from evaluators.traces import ExitTrace, Split
 from hw_cost import (
     AcceleratorColumns,
@@ -158,7 +164,8 @@ class DesignDetail:
 
     Attributes:
         metrics: every metric with its standard error over the ``select`` sentences.
-        report_accuracy: accuracy on the ``report`` split.
+        report_accuracy: primary metric of the task on the ``report`` split.
+        report_metrics: its further official metrics there, by name.
         breakdown: costs by part.
         exit_layer_shares: share of ``select`` sentences by exit layer.
         voltage_shares: share of ``select`` sentences by voltage of the later layers.
@@ -166,6 +173,7 @@ class DesignDetail:
 
     metrics: dict[str, Figure]
     report_accuracy: Figure
+    report_metrics: dict[str, Figure]
     breakdown: Breakdown
     exit_layer_shares: list[float]
     voltage_shares: dict[str, float]
@@ -202,6 +210,10 @@ def _details(
     report = setting.trace.of(Split.REPORT)
     _, actual = exit_layers(report, [exits])
     accuracy, accuracy_se = accuracy_with_error(report, actual)
+    further = {
+        name: Figure(value=value, se=se)
+        for name, (value, se) in further_scores(setting.trace, exits).items()
+    }
     by_layer = np.bincount(
         histogram.actual_layer, weights=shares, minlength=setting.trace.n_exits + 1
     )
@@ -212,6 +224,7 @@ def _details(
         DesignDetail(
             metrics=_figures(scores, errors, row),
             report_accuracy=Figure(value=float(accuracy[0]), se=float(accuracy_se[0])),
+            report_metrics=further,
             breakdown=Breakdown(
                 energy_pj={name: float(v[row]) for name, v in parts.energy_pj.items()},
                 latency_ns={name: float(v[row]) for name, v in parts.latency_ns.items()},

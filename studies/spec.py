@@ -21,6 +21,9 @@ from pydantic import (
     model_validator,
 )
 
+from evaluators.exit_levels import refuse_regression
+from evaluators.tasks import TASKS
+from evaluators.trace_cache import DEFAULT_LIMIT_MIB
 from search_space import (
     KNOB_DEFAULTS,
     KNOBS,
@@ -44,8 +47,6 @@ _PADDED = re.compile(r"padded\((\d+)\)")
 _CONSTRAINT = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+.\deE]+)\s*")
 _MOST_VALUES: Final = 10_000
 """Values of a range: more than anyone searches, and far from what memory holds."""
-_REGRESSIONS: Final = frozenset({"STS-B"})
-"""GLUE tasks whose answer is a number: agreement of exits then needs a tolerance."""
 
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
@@ -63,7 +64,9 @@ class _Table(BaseModel):
 class ScenarioTable(_Table):
     """What every design of the study is asked to do."""
 
-    task: Literal["SST-2"] = Field(description="GLUE task.")
+    task: Literal["CoLA", "SST-2", "MRPC", "STS-B", "QQP", "MNLI", "QNLI", "RTE", "WNLI"] = Field(
+        description="GLUE task; the metric 'accuracy' is its primary metric."
+    )
     sequences: str = Field(
         default="actual", description="'actual' token counts, or 'padded(N)' to N tokens."
     )
@@ -120,6 +123,23 @@ class EvaluatorTable(_Table):
         description="Checkpoints that are not shipped, by the name used in the space: a folder, or "
         "the hub name of a model.",
     )
+    cache: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder of live traces, from the study file's own; runs may share it. By "
+        "default 'traces' in the run folder.",
+    )
+    cache_mib: Whole = Field(
+        default=DEFAULT_LIMIT_MIB,
+        gt=0,
+        description="Size of that folder, MiB: beyond it, traces used longest ago are removed.",
+    )
+
+    def beside(self, folder: Path) -> EvaluatorTable:
+        """The same with the path of the cache, if there is one, taken from that folder."""
+        if self.cache is None:
+            return self
+        return self.model_copy(update={"cache": str(folder.absolute() / self.cache)})
 
 
 class CostModelTable(_Table):
@@ -305,6 +325,12 @@ class StudySpec(_Table):
                 design_point({**first, dimension.name: value})  # refuses what no design can have
         return self
 
+    @model_validator(mode="after")
+    def _exits_suit_the_task(self) -> Self:
+        for policy in self.search_space()["exit_policy"].values:
+            refuse_regression(self.scenario.task, ExitPolicy(str(policy)))
+        return self
+
     def search_space(self) -> SearchSpace:
         """The space as the frozen value that the rooms below know.
 
@@ -349,7 +375,7 @@ class StudySpec(_Table):
             ValueError: a knob is left out though a policy needs it, or multiplies equal designs.
         """
         values = {dimension.name: dimension.values for dimension in dimensions}
-        is_regression = self.scenario.task in _REGRESSIONS
+        is_regression = TASKS[self.scenario.task].is_regression  # agreement then needs a tolerance
         for policy in values["exit_policy"]:
             for name in KNOBS_OF_EXIT_POLICY[ExitPolicy(str(policy))]:
                 is_needed = is_regression or name != "patience_tolerance"
@@ -415,7 +441,13 @@ def read_spec(path: Path) -> StudySpec:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise StudyFileError(f"{path}: not valid {kind} ({error}).") from error
     spec = spec_of(document, str(path))
-    return spec.model_copy(update={"cost_model": spec.cost_model.beside(path.parent)})
+    folder = path.parent
+    return spec.model_copy(
+        update={
+            "evaluator": spec.evaluator.beside(folder),
+            "cost_model": spec.cost_model.beside(folder),
+        }
+    )
 
 
 def json_schema() -> dict[str, Any]:

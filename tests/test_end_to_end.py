@@ -92,7 +92,7 @@ def test_live_traces_equal_the_recorded_ones(glue_dir: Path, checkpoint: str) ->
         for policy in ExitPolicy
         for threshold in (0.1, 0.3, 0.5)
     ]
-    for split in Split:
+    for split in (Split.SELECT, Split.REPORT):
         ours, theirs = live.of(split), recorded.of(split)
         np.testing.assert_array_equal(ours.tokens, theirs.tokens)
         np.testing.assert_array_equal(ours.labels, theirs.labels)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dse.cli import main
 from evaluators.drop_targets import drop_targets
+from evaluators.traces import TRACE_VERSION
 from search_space import ExitPolicy, model_knobs
-from studies.recorded import RecordedTraces
+from studies.recorded import KEY_NAMES, RecordedTraces, write_recorded
 from studies.records import read_front
 from tests.small_study import small_document, tiny_document, toml_text
 
@@ -83,6 +86,64 @@ def test_text(small_traces: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line for line in printed.splitlines() if "confidence ≥" in line]
     assert [line.split()[0] for line in lines] == ["0.5", "100"]
     assert "paired standard error" in printed
+
+
+@pytest.fixture
+def numbers(small_traces: Path, tmp_path: Path) -> Path:
+    """One recorded setting, as if its sentences were of STS-B."""
+    recorded = RecordedTraces(small_traces)
+    flat: dict[str, Any] = dict(zip(KEY_NAMES, recorded.first_setting("own-layers"), strict=True))
+    knobs = model_knobs({**flat, "embedding_storage": "sram", "encoder_storage": "sram"})
+    trace = recorded.trace(knobs)
+    of_pairs = dataclasses.replace(
+        trace,
+        task="STS-B",
+        logits=trace.logits[:, :, 1:],
+        labels=trace.labels + np.arange(len(trace.labels)) % 7 / 10,
+    )
+    write_recorded(
+        tmp_path,
+        {"own-layers": [(knobs, of_pairs)]},
+        {"own-layers": recorded.shape("own-layers")},
+        {"own-layers": "0" * 64},
+        {"own-layers": 1.0},
+        {
+            "task": "STS-B",
+            "data_sha256": "0" * 64,
+            "trace_version": TRACE_VERSION,
+            "machine": "made up",
+            "versions": {},
+        },
+    )
+    return tmp_path
+
+
+def test_numbers(numbers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """STS-B has patience alone, by its own metric; the tolerance decides what agrees."""
+    words = (*SMALL, "--traces", str(numbers), "--drop", "100")
+    found_by = {}
+    for tolerance in ("0.5", "0.01"):
+        report = found(capsys, *words, "--tolerance", tolerance)
+        assert report["task"] == "STS-B"
+        assert [row["policy"] for row in report["targets"]] == ["patience"]
+        found_by[tolerance] = report["targets"][0]["select"]["mean_exit_layer"]
+    assert found_by["0.5"] < found_by["0.01"]
+    assert main(list(words)) == 0
+    printed = capsys.readouterr().out
+    assert "Pearson correlation" in printed
+    assert "Numbers agree if they differ by less than 0.5." in printed
+
+
+def test_failures_of_numbers(
+    numbers: Path, small_traces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Entropies of a number, a tolerance that cannot be and one for classes are refused."""
+    words = (*SMALL, "--traces", str(numbers))
+    told = failure(capsys, 2, *words, "--policy", "entropy")
+    assert told.startswith("exit_policy 'entropy' needs class probabilities, and STS-B is a")
+    assert "patience_tolerance 0.0: expected" in failure(capsys, 2, *words, "--tolerance", "0")
+    told = failure(capsys, 2, *SMALL, "--traces", str(small_traces), "--tolerance", "1")
+    assert "--tolerance 1.0: SST-2 has classes" in told
 
 
 def test_run(finished: str, capsys: pytest.CaptureFixture[str]) -> None:

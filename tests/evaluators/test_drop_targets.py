@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import pearsonr
 
 from evaluators.drop_targets import accuracy_drop, drop_targets
-from evaluators.exits import exit_layers
+from evaluators.exits import exit_answers, exit_layers
+from evaluators.task_metrics import official_score
+from evaluators.tasks import glue_task
 from evaluators.testing import made_up_trace
 from evaluators.traces import ExitTrace, Split
 from search_space import KNOBS_OF_EXIT_POLICY, ExitKnobs, ExitPolicy
@@ -150,12 +153,94 @@ def test_more_to_lose_never_costs_layers(seed: int, policy: ExitPolicy) -> None:
 
 
 def test_what_cannot_be() -> None:
-    """Policy ``none``, splits without sentences and regressions are refused in one sentence."""
+    """``none``, splits without sentences and entropies of a number are refused in one sentence."""
     trace = made_up_trace(0)
     with pytest.raises(ValueError, match="'none' has no threshold"):
         drop_targets(trace, ExitPolicy.NONE, (0.01,))
     with pytest.raises(ValueError, match="report split has 1 sentences: expected 2 or more"):
         drop_targets(made_up_trace(0, n_report=1), ExitPolicy.ENTROPY, (0.01,))
-    numbers = dataclasses.replace(trace, logits=trace.logits[:, :, :1])
-    with pytest.raises(ValueError, match="of a regression"):
-        drop_targets(numbers, ExitPolicy.PATIENCE, (0.01,))
+    with pytest.raises(ValueError, match="'entropy' needs class probabilities, and STS-B"):
+        drop_targets(of_task(trace, "STS-B"), ExitPolicy.ENTROPY, (0.01,))
+
+
+def of_task(trace: ExitTrace, task: str) -> ExitTrace:
+    """The same sentences as if they were of another task; STS-B takes what is for class 1."""
+    if task != "STS-B":
+        return dataclasses.replace(trace, task=task)
+    noise = np.random.default_rng(7).normal(0, 0.5, len(trace.labels))
+    numbers = trace.logits[:, :, 1:2]
+    return dataclasses.replace(trace, task=task, logits=numbers, labels=trace.labels + noise)
+
+
+def test_f1_by_hand() -> None:
+    """Of MRPC it is F1 that may fall, not the share of right answers.
+
+    Exit 1 says 1 of all four sentences and the last exit 0. Labels are 1, 0, 0, 0: F1 is 0 while
+    all stay, 1 when the surest has left, then 2/3, 2/4 and 2/5, though ever more answers are wrong.
+    """
+    trace = of_task(hand_made([1, 0, 0, 0, 1, 0]), "MRPC")
+    (target,) = drop_targets(trace, ExitPolicy.CONFIDENCE, (0.0,))
+    assert target is not None
+    assert target.select.mean_exit_layer == 1
+    assert target.select.accuracy == pytest.approx(2 / 5)
+    assert target.select.drop == pytest.approx(-2 / 5)
+    assert target.select.drop_se > 0
+    strict = ExitKnobs(exit_policy=ExitPolicy.CONFIDENCE, confidence_threshold=0.97)
+    surest = accuracy_drop(trace, strict, Split.SELECT)
+    assert (surest.accuracy, surest.mean_exit_layer) == (1.0, 2.5)
+
+
+def test_numbers_leave_by_patience_by_hand() -> None:
+    """Sentences of STS-B leave where the number has settled, if the correlation allows.
+
+    Exits give 1 1.25 9, 2 2 2 and 3 3.125 0 for similarities 1, 2 and 3: exit 2 is within 0.5 of
+    exit 1 for all, and its correlation with the labels is nearly 1, that of exit 3 below 0. Within
+    0.2 the first one stays, and the other two are all that is right.
+    """
+    numbers = np.array([[1, 1.25, 9], [2, 2, 2], [3, 3.125, 0]] * 2)[:, :, None]
+    trace = dataclasses.replace(
+        made_up_trace(0, 3, 3, n_exits=3),
+        logits=numbers.astype(np.float16),
+        labels=np.array([1.0, 2.0, 3.0] * 2),
+        task="STS-B",
+    )
+    (settled,) = drop_targets(trace, ExitPolicy.PATIENCE, (0.0,))
+    assert settled is not None
+    assert (settled.threshold, settled.knobs.patience_tolerance) == (1, 0.5)
+    assert settled.select.mean_exit_layer == 2
+    by_scipy = pearsonr([1.25, 2, 3.125], [1, 2, 3]).statistic
+    assert settled.select.accuracy == pytest.approx(by_scipy)
+    last = pearsonr([9, 2, 0], [1, 2, 3]).statistic
+    assert settled.select.drop == pytest.approx(last - by_scipy)
+    (closer,) = drop_targets(trace, ExitPolicy.PATIENCE, (1.0,), patience_tolerance=0.2)
+    assert closer is not None
+    assert closer.select.mean_exit_layer == pytest.approx((3 + 2 + 2) / 3)
+
+
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(["MRPC", "CoLA", "STS-B"]),
+    st.sampled_from(WITH_THRESHOLD),
+    st.sampled_from([0.0, 0.05, 0.25, 1.0]),
+)
+def test_targets_of_other_metrics_equal_an_exhaustive_search(
+    seed: int, task: str, policy: ExitPolicy, most: float
+) -> None:
+    """No setting has a lower mean exit layer without losing more of the task's official metric."""
+    policy = ExitPolicy.PATIENCE if task == "STS-B" else policy
+    plain = made_up_trace(seed, n_select=12, n_report=5, n_exits=4, quality=0.2)
+    trace, name = of_task(plain, task), glue_task(task).primary_metric
+    part = trace.of(Split.SELECT)
+    settings = every_setting(plain, policy)
+    _, layers = exit_layers(part, settings)
+    answers = exit_answers(part, layers)
+    last = exit_answers(part, np.full_like(layers[:1], trace.n_exits))
+    scores = np.array([official_score(name, row, part.labels) for row in answers])
+    kept = official_score(name, last[0], part.labels) - scores <= most + 1e-9
+    (target,) = drop_targets(trace, policy, (most,))
+    if not kept.any():
+        assert target is None
+        return
+    assert target is not None
+    assert target.select.drop <= most + 1e-9
+    assert target.select.mean_exit_layer == pytest.approx(layers.mean(axis=1)[kept].min())

@@ -61,11 +61,13 @@ def slow_layer(logits: NDArray[np.float16], knobs: ExitKnobs) -> int:
 
 def trace_of(logits: NDArray[np.floating]) -> ExitTrace:
     """A trace of ``select`` sentences with given logits; every label is class 0."""
-    n_sentences, n_exits, _ = logits.shape
+    n_sentences, n_exits, n_outputs = logits.shape
+    labels = np.zeros(n_sentences)
     return dataclasses.replace(
         made_up_trace(0, n_sentences, 0, n_exits=n_exits),
         logits=logits.astype(np.float16),
-        labels=np.zeros(n_sentences, dtype=np.int64),
+        labels=labels if n_outputs == 1 else labels.astype(np.int64),
+        task="STS-B" if n_outputs == 1 else "SST-2",
     )
 
 

@@ -245,7 +245,7 @@ def counted(
     return shares, right / len(entropy)
 
 
-@pytest.mark.parametrize("split", Split)
+@pytest.mark.parametrize("split", [Split.SELECT, Split.REPORT])
 def test_histogram_equals_a_direct_count(split: Split) -> None:
     """Groups, their shares and the accuracy equal a count of sentences, for every policy."""
     trace = made_up_trace(7)

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from evaluators import glue
 from evaluators.checkpoints import SHIPPED
-from evaluators.glue import (
-    GlueDataError,
-    Sentences,
-    TaskData,
-    full_sentences,
-    load_sst2,
-    select_split,
-    training_texts,
-)
+from evaluators.glue import GlueDataError, Sentences, TaskData, load_task, training_texts
+from evaluators.glue_files import TsvReader
+from evaluators.tasks import SST2, GlueTask
 
 HEADER = "sentence\tlabel\n"
+SMALL = replace(SST2, train=replace(SST2.train, rows=4), report=replace(SST2.report, rows=2))
+"""SST-2 with the rows of `small_sst2`."""
+
+
+def dev_of(folder: Path, task: GlueTask = SMALL) -> Sentences:
+    """The dev set of a small task."""
+    return TsvReader(task, folder).read(task.report)
 
 
 @pytest.fixture
-def small_sst2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A GLUE folder whose SST-2 has four training rows and two dev rows, both counts expected."""
-    monkeypatch.setattr(glue, "_SST2_ROWS", {"train.tsv": 4, "dev.tsv": 2})
+def small_sst2(tmp_path: Path) -> Path:
+    """A GLUE folder whose SST-2 has four training rows and two dev rows."""
     folder = tmp_path / "SST-2"
     folder.mkdir()
     rows = "a fine film . \t1\nfine film \t1\nso dull ! \t0\ndull \t0\n"
@@ -108,59 +108,16 @@ def test_splits_are_those_of_the_shipped_checkpoints(sst2: TaskData) -> None:
     assert len(sst2.train) == card["train_sentences"]
 
 
-def test_splits_are_drawn_the_same_every_time() -> None:
-    """The same texts and seed give the same draw, and another seed another one."""
-    texts = [f"w{i} x{i} ." for i in range(200)]
-    full = full_sentences(texts)
-    first = select_split(texts, full, count=20, seed=1)
-    assert first == select_split(texts, full[::-1], count=20, seed=1)
-    assert first != select_split(texts, full, count=20, seed=2)
-
-
-def test_full_sentences_by_hand() -> None:
-    """A full sentence ends in punctuation and is no part of another row; of equal rows the first.
-
-    Tokens are whole: ``art .`` is no part of ``smart .``, and white space does not count.
-    """
-    texts = [
-        "a good film .",
-        "good film .",
-        "good film",
-        "a good film .",
-        "so smart .",
-        "art .",
-        "what  now ?",
-        "now ?",
-        "no punctuation",
-        "",
-    ]
-    assert full_sentences(texts) == [0, 4, 5, 6]
-
-
-def test_rows_inside_a_drawn_sentence_are_held_out() -> None:
-    """Drawing a sentence holds out its parts, its doubles and nothing else."""
-    texts = ["a good film .", "good film", "film .", "good .", "a good film .", "bad .", "a  good"]
-    chosen, contained = select_split(texts, [0], count=1)
-    assert chosen == [0]
-    assert contained == {0, 1, 2, 4, 6}
-
-
-def test_too_few_full_sentences() -> None:
-    """Asking for more full sentences than there are is refused with both numbers."""
-    with pytest.raises(GlueDataError, match=r"1 full sentences .* expected at least 2"):
-        select_split(["a .", "b"], [0], count=2)
-
-
 def test_quotes_are_plain_text(small_sst2: Path) -> None:
     """A quotation mark neither opens a field nor joins lines."""
     path = small_sst2 / "SST-2" / "dev.tsv"
     path.write_text(HEADER + "\"good\t1\nbad\" 'quoted'\t0\n")
-    assert glue._read_sst2(path).texts == ('"good', "bad\" 'quoted'")
+    assert dev_of(small_sst2).texts == ('"good', "bad\" 'quoted'")
 
 
 def test_rows_are_stripped_and_counted(small_sst2: Path) -> None:
     """Texts lose the blank at their end, and rows are numbered from the one after the header."""
-    sentences = glue._read_sst2(small_sst2 / "SST-2" / "train.tsv")
+    sentences = TsvReader(SMALL, small_sst2).read(SMALL.train)
     assert sentences.texts == ("a fine film .", "fine film", "so dull !", "dull")
     assert sentences.labels == (1, 1, 0, 0)
     assert sentences.rows == (0, 1, 2, 3)
@@ -170,22 +127,22 @@ def test_unusual_line_breaks_are_text(small_sst2: Path) -> None:
     """Only line feeds end a row: other characters that Python would split at stay inside."""
     path = small_sst2 / "SST-2" / "dev.tsv"
     path.write_text(HEADER + "a\u2028b\x85c\t1\nbad .\t0\n", encoding="utf-8")
-    assert glue._read_sst2(path).texts[0] == "a\u2028b\x85c"
+    assert dev_of(small_sst2).texts[0] == "a\u2028b\x85c"
 
 
 def test_last_line_feed_may_be_missing(small_sst2: Path) -> None:
     """A file whose last row has no line feed has the same rows."""
     path = small_sst2 / "SST-2" / "dev.tsv"
-    before = glue._read_sst2(path)
+    before = dev_of(small_sst2)
     path.write_text(path.read_text().removesuffix("\n"))
-    assert glue._read_sst2(path) == before
+    assert dev_of(small_sst2) == before
 
 
 def test_missing_file_is_named(small_sst2: Path) -> None:
     """A missing file is named, with the ways to say where the data is."""
     (small_sst2 / "SST-2" / "dev.tsv").unlink()
     with pytest.raises(GlueDataError, match=r"dev\.tsv: no such file.*--data or GLUE_DIR"):
-        load_sst2(small_sst2)
+        load_task(SMALL, small_sst2)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +153,7 @@ def test_missing_file_is_named(small_sst2: Path) -> None:
         (b"good .\t1\nbad .\t0\n", r"dev\.tsv: header 'good \.\\t1', expected"),
         (
             HEADER.encode() + b"ok\t1\nbad .\t2\n",
-            r"dev\.tsv, line 3: 'bad \.\\t2', expected a sentence, a tab and label 0 or 1",
+            r"dev\.tsv, line 3: .bad \.\\t2., expected 2 columns between tabs with label 0 or 1",
         ),
         (HEADER.encode() + b"no label\n", r"dev\.tsv, line 2: 'no label', expected"),
         (HEADER.encode() + b"a\tb\t1\n", r"dev\.tsv, line 2: 'a\\tb\\t1', expected"),
@@ -210,7 +167,7 @@ def test_damaged_file_is_named(small_sst2: Path, content: bytes, sentence: str) 
     """A wrong header, row, label, count or encoding names the file, and the line if it is one."""
     (small_sst2 / "SST-2" / "dev.tsv").write_bytes(content)
     with pytest.raises(GlueDataError, match=sentence):
-        load_sst2(small_sst2)
+        load_task(SMALL, small_sst2)
 
 
 def test_training_texts_come_from_every_task(small_sst2: Path) -> None:
@@ -241,27 +198,3 @@ def test_training_text_with_too_few_columns_is_named(small_sst2: Path) -> None:
     (small_sst2 / "SST-2" / "train.tsv").unlink()
     with pytest.raises(GlueDataError, match=r"SST-2/train\.tsv: no such file"):
         training_texts(small_sst2, ())
-
-
-def test_sentences_need_one_label_each() -> None:
-    """Texts, labels and row numbers of different lengths are refused."""
-    with pytest.raises(ValueError, match="texts, labels and rows must have one length"):
-        Sentences(("a",), (1, 0), (0,))
-
-
-def test_taking_sentences() -> None:
-    """Sentences are taken in the order asked for, with their labels and rows."""
-    sentences = Sentences(("a", "b", "c"), (0, 1, 0), (5, 6, 9))
-    assert sentences.take([2, 0]) == Sentences(("c", "a"), (0, 0), (9, 5))
-
-
-def test_content_hash_sees_texts_labels_and_splits(tiny_task: TaskData) -> None:
-    """The hash of a task changes with a text, a label or a split, not with the training text."""
-    a = Sentences(("a", "b"), (0, 1), (0, 1))
-    assert a.content_hash() != Sentences(("a", "b"), (1, 1), (0, 1)).content_hash()
-    assert a.content_hash() != Sentences(("a", "c"), (0, 1), (0, 1)).content_hash()
-    assert a.content_hash() == Sentences(("a", "b"), (0, 1), (7, 8)).content_hash()
-    task = TaskData(tiny_task.train, tiny_task.select, tiny_task.report, tiny_task.calibration)
-    swapped = TaskData(task.train, task.report, task.select, task.calibration)
-    retrained = TaskData(task.select, task.select, task.report, task.calibration)
-    assert task.content_hash() == retrained.content_hash() != swapped.content_hash()

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +24,10 @@ from evaluators.encoders import load_tokenizer, token_ids
 from evaluators.glue import TaskData
 from evaluators.live import LiveEvaluator
 from evaluators.predictor import predicted_entropy_table
+from evaluators.stages import first_drawn, select_order
 from evaluators.testing import made_up_trace
-from evaluators.traces import LUT_ROWS, TRACE_VERSION, ExitTrace, Split, entropies, save_trace
+from evaluators.trace_cache import TraceCache
+from evaluators.traces import LUT_ROWS, TRACE_VERSION, ExitTrace, Split, entropies
 from search_space import CellKind, ModelKnobs, adaptivfloat
 
 MakeKnobs = Callable[..., ModelKnobs]
@@ -111,31 +118,224 @@ def test_trace_does_not_depend_on_order_or_batches(
     assert np.array_equal(trace.labels, expected.labels[before])
 
 
+def cache_in(folder: Path, said: list[str] | None = None) -> TraceCache:
+    """A cache without a limit."""
+    return TraceCache(folder, None, ([] if said is None else said).append)
+
+
 def test_second_trace_comes_from_the_cache(
     albert: Path, tiny_task: TaskData, make_knobs: MakeKnobs, tmp_path: Path
 ) -> None:
     """A measured trace is stored under its hash, and read from there instead of measured again."""
     knobs = make_knobs(weight_format=AF8)
-    evaluator = LiveEvaluator(albert, tiny_task, tmp_path)
+    cache = cache_in(tmp_path)
+    evaluator = LiveEvaluator(albert, tiny_task, cache)
     measured = evaluator.trace(knobs)
-    path = tmp_path / f"{evaluator.trace_hash(knobs)}.npz"
-    assert list(tmp_path.iterdir()) == [path]
-    assert_equal(LiveEvaluator(albert, tiny_task, tmp_path).trace(knobs), measured)
+    assert (tmp_path / f"{evaluator.trace_hash(knobs)}.trace").is_file()
+    assert_equal(LiveEvaluator(albert, tiny_task, cache).trace(knobs), measured)
     assert_equal(LiveEvaluator(albert, tiny_task).trace(knobs), measured)
     other = made_up_trace(0)
-    save_trace(path, other)
+    cache.store_trace(evaluator.trace_hash(knobs), other)
     assert_equal(evaluator.trace(knobs), other)
 
 
-def test_damaged_cache_is_named(
+def test_damaged_cache_is_measured_again(
     albert: Path, tiny_task: TaskData, make_knobs: MakeKnobs, tmp_path: Path
 ) -> None:
-    """A damaged file in the cache is an error that says to delete it."""
-    evaluator = LiveEvaluator(albert, tiny_task, tmp_path)
-    path = tmp_path / f"{evaluator.trace_hash(make_knobs())}.npz"
-    path.write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(ValueError, match=rf"{path.name}: damaged trace .*delete the file"):
-        evaluator.trace(make_knobs())
+    """A damaged file in the cache is told, and replaced by what is measured instead."""
+    said: list[str] = []
+    evaluator = LiveEvaluator(albert, tiny_task, cache_in(tmp_path, said))
+    measured = evaluator.trace(make_knobs())
+    path = tmp_path / f"{evaluator.trace_hash(make_knobs())}.trace"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert_equal(evaluator.trace(make_knobs()), measured)
+    assert len(said) == 1
+    assert path.read_bytes() == whole
+
+
+LOOKS = (6, 12)
+
+
+def test_stages_end_with_the_whole_trace(
+    tiny: Path, tiny_task: TaskData, make_knobs: MakeKnobs
+) -> None:
+    """Partial traces are of the sentences drawn first, bit for bit as in the whole trace."""
+    evaluator = LiveEvaluator(tiny, tiny_task, looks=LOOKS)
+    *parts, whole = evaluator.stages(make_knobs(activation_format=AF8))
+    assert [len(part.tokens) for part in parts] == [6, 12, 24]
+    for part in parts:
+        assert_equal(part, first_drawn(whole, len(part.tokens)))
+    assert whole.splits.tolist() == [Split.SELECT] * 24 + [Split.REPORT] * 16
+    assert_equal(evaluator.trace(make_knobs(activation_format=AF8)), whole)
+    unstaged = LiveEvaluator(tiny, tiny_task).trace(make_knobs(activation_format=AF8))
+    assert np.allclose(whole.logits, unstaged.logits, atol=2e-3, rtol=2e-3)
+    assert np.array_equal(whole.predicted_entropies, unstaged.predicted_entropies)
+    assert np.array_equal(whole.labels, unstaged.labels)
+
+
+def test_nothing_is_measured_before_it_is_asked_for(
+    albert: Path, tiny_task: TaskData, make_knobs: MakeKnobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each stage runs its own sentences once, and calibration and predictor come once before."""
+    rows: list[int] = []
+    configured: list[ModelKnobs] = []
+    measure, configure = CompressibleEncoder.logits, CompressibleEncoder.configure
+
+    def counted(self: CompressibleEncoder, batch: torch.Tensor) -> torch.Tensor:
+        rows.append(len(batch))
+        return measure(self, batch)
+
+    def noted(self: CompressibleEncoder, knobs: ModelKnobs, batches: list[torch.Tensor]) -> Any:
+        configured.append(knobs)
+        return configure(self, knobs, batches)
+
+    monkeypatch.setattr(CompressibleEncoder, "logits", counted)
+    monkeypatch.setattr(CompressibleEncoder, "configure", noted)
+    seen = []
+    for _ in LiveEvaluator(albert, tiny_task, looks=LOOKS).stages(make_knobs()):
+        seen.append(sum(rows))
+        rows.clear()
+    assert seen == [40 + 6, 6, 12, 16]  # 40 sentences fit the predictor
+    assert len(configured) == 1
+
+
+def test_stages_of_two_settings_may_alternate(
+    albert: Path, tiny_task: TaskData, make_knobs: MakeKnobs
+) -> None:
+    """Going from one setting to another and back changes neither."""
+    settings = [make_knobs(weight_format=AF8, activation_format=AF8), make_knobs()]
+    evaluator = LiveEvaluator(albert, tiny_task, looks=LOOKS)
+    alternating = list(zip(*(evaluator.stages(knobs) for knobs in settings), strict=True))
+    for knobs, traces in zip(settings, zip(*alternating, strict=True), strict=True):
+        expected = LiveEvaluator(albert, tiny_task, looks=LOOKS).stages(knobs)
+        for found, alone in zip(traces, expected, strict=True):
+            assert_equal(found, alone)
+
+
+@pytest.mark.parametrize("save_seconds", [0.0, 1e9])
+def test_stopped_stages_are_gone_on_with(
+    albert: Path,
+    tiny_task: TaskData,
+    make_knobs: MakeKnobs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    save_seconds: float,
+) -> None:
+    """After a stop the same traces come, and only what was not measured before is."""
+    monkeypatch.setattr(live, "SAVE_SECONDS", save_seconds)
+    knobs = make_knobs(activation_format=AF8)
+    expected = list(LiveEvaluator(albert, tiny_task, looks=LOOKS).stages(knobs))
+    stages = LiveEvaluator(albert, tiny_task, cache_in(tmp_path), LOOKS).stages(knobs)
+    assert_equal(next(stages), expected[0])
+    assert_equal(next(stages), expected[1])
+    stages.close()
+    rows: list[int] = []
+    again = LiveEvaluator(albert, tiny_task, cache_in(tmp_path), LOOKS)
+    measure = CompressibleEncoder.logits
+
+    def counted(self: CompressibleEncoder, batch: torch.Tensor) -> torch.Tensor:
+        rows.append(len(batch))
+        return measure(self, batch)
+
+    monkeypatch.setattr(CompressibleEncoder, "logits", counted)
+    found = []
+    for trace in again.stages(knobs):
+        found.append(trace)
+        if len(found) == 2:
+            assert rows == []
+    assert sum(rows) == 40 + 12 + 16  # 40 set the scales of activations, since AF8 is asked
+    for left, right in zip(found, expected, strict=True):
+        assert_equal(left, right)
+    for left, right in zip(again.stages(knobs), expected, strict=True):  # now from the cache
+        assert_equal(left, right)
+
+
+def test_progress_is_taken_up_by_other_stages(
+    albert: Path, tiny_task: TaskData, make_knobs: MakeKnobs, tmp_path: Path
+) -> None:
+    """What was measured in stages serves an evaluator without them, up to rounding."""
+    cache = cache_in(tmp_path)
+    first = next(LiveEvaluator(albert, tiny_task, cache, looks=(10,)).stages(make_knobs()))
+    whole = LiveEvaluator(albert, tiny_task, cache).trace(make_knobs())
+    assert np.array_equal(whole.logits[select_order(24)[:10]], first.logits)
+    expected = LiveEvaluator(albert, tiny_task).trace(make_knobs())
+    assert np.allclose(whole.logits, expected.logits, atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize("looks", [(0,), (5, 5), (12, 6), (24,)])
+def test_looks_rise_below_the_whole_split(
+    albert: Path, tiny_task: TaskData, looks: tuple[int, ...]
+) -> None:
+    """Looks at nothing, twice, backwards, or at all sentences (which comes anyway) are refused."""
+    with pytest.raises(ValueError, match=r"looks .*: expected rising numbers from 1 to 23"):
+        LiveEvaluator(albert, tiny_task, looks=looks)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from evaluators import live
+from evaluators.compression import CompressibleEncoder
+from evaluators.trace_cache import TraceCache
+from tests.evaluators.conftest import made_up_sentences
+from evaluators.glue import TaskData
+from search_space import FP32, FULL_SPAN_TOKENS, CellKind, ModelKnobs
+
+drawn = made_up_sentences(80, seed=1)
+task = TaskData(
+    train=drawn.take(range(40, 80)), select=drawn.take(range(24)),
+    report=drawn.take(range(24, 40)), calibration=drawn.take(range(40, 80)),
+)
+knobs = ModelKnobs(
+    checkpoint="tiny", span_budget_tokens=FULL_SPAN_TOKENS, encoder_sparsity=0.0,
+    embedding_sparsity=0.0, weight_format=FP32, activation_format=FP32,
+    embedding_storage=CellKind.SRAM, encoder_storage=CellKind.SRAM,
+)
+live.SAVE_SECONDS = 0.0
+left, measure, rows = int(sys.argv[3]), CompressibleEncoder.logits, []
+
+def counted(self, batch):
+    rows.append(len(batch))
+    if len(rows) > left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return measure(self, batch)
+
+CompressibleEncoder.logits = counted
+cache = TraceCache(Path(sys.argv[2]), None, print)
+live.LiveEvaluator(Path(sys.argv[1]), task, cache).trace(knobs)
+print(sum(rows))
+"""
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle(
+    albert: Path, tiny_task: TaskData, make_knobs: MakeKnobs, tmp_path: Path, repository: Path
+) -> None:
+    """``kill -9`` within the only stage loses a batch; another process ends with the same bits."""
+
+    def run(batches: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", KILLED, str(albert), str(tmp_path), str(batches)],
+            env={**os.environ, "PYTHONPATH": str(repository)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert run(13).returncode == -signal.SIGKILL
+    evaluator = LiveEvaluator(albert, tiny_task, cache_in(tmp_path))
+    progress = cache_in(tmp_path).progress(evaluator.trace_hash(make_knobs()))
+    assert progress is not None
+    measured = len(progress.positions)
+    assert 0 < measured < 40
+    done = run(1_000)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == 40 - measured
+    expected = LiveEvaluator(albert, tiny_task).trace(make_knobs())
+    assert_equal(evaluator.trace(make_knobs()), expected)
 
 
 def test_hash_of_a_trace_is_of_what_makes_it(
@@ -203,7 +403,7 @@ def test_shipped_checkpoint_scores_what_its_card_says(
         make_knobs(checkpoint="minilm-exits", weight_format=AF8)
     )
     assert trace.predicted_entropies.shape == (LUT_ROWS, 4)
-    for split in Split:
+    for split in (Split.SELECT, Split.REPORT):
         part = trace.of(split)
         right = (part.logits.argmax(-1) == part.labels[:, None]).sum(axis=0)
         expected = np.array(card["accuracy_stored"][split.name.lower()]) * len(part.labels)

@@ -18,7 +18,7 @@ from evaluators.objectives import TaskObjective, exit_loss, hidden_mismatch
 from evaluators.recipe_runs import RecipeRun
 from evaluators.recipes import Recipe, RecipeError
 from evaluators.sampling import Sampling
-from evaluators.stages import CHECKPOINT, Stage, Trained
+from evaluators.training_stages import CHECKPOINT, Stage, Trained
 from search_space import FULL_SPAN_TOKENS, adaptivfloat
 
 SAMPLING = Sampling(
@@ -156,7 +156,7 @@ def test_card_says_what_was_done(run_recipe: RunRecipe, tmp_path: Path) -> None:
 def test_teacher_may_be_another_checkpoint(
     run_recipe: RunRecipe, tiny_folders: dict[str, Path]
 ) -> None:
-    """A stage learns logits and hidden states from the folder that is given; without it, it says so."""
+    """A stage learns logits and states from the folder that is given; without one, it says so."""
     stage = Stage(
         name="taught",
         epochs=1,

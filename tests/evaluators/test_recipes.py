@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evaluators.recipes import RecipeError, load_recipe, recipe_names
-from evaluators.stages import Stage, Trained
+from evaluators.training_stages import Stage, Trained
 from search_space import FP16, FP32, adaptivfloat
 
 WHOLE = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from evaluators.testing import made_up_trace
-from evaluators.traces import LUT_ROWS, ExitTrace, Split, entropies, load_trace, save_trace
+from evaluators.traces import LUT_ROWS, ExitTrace, Split, entropies, trace_bytes, trace_of_bytes
 
 
 class Bomb:
@@ -28,13 +29,13 @@ class Bomb:
 
 
 class DamageFoundError(Exception):
-    """`load_trace` refused the file as it should."""
+    """`trace_of_bytes` refused the archive as it should."""
 
 
-def load_or_refuse(path: Path) -> ExitTrace:
-    """The trace, unless it is refused with the message for damaged files."""
+def load_or_refuse(content: bytes) -> ExitTrace:
+    """The trace, unless it is refused with the message for damaged archives."""
     try:
-        return load_trace(path)
+        return trace_of_bytes(content)
     except ValueError as error:
         if "damaged trace" in str(error):
             raise DamageFoundError from error
@@ -80,21 +81,10 @@ def test_entropy_keeps_leading_axes() -> None:
     assert found[2, 1] == entropies(logits[2, 1])
 
 
-def test_trace_survives_storage(tmp_path: Path) -> None:
-    """A trace read back is the trace that was written, types included, with no file left over."""
+def test_trace_survives_storage() -> None:
+    """A trace read back is the trace that was written, types included."""
     trace = made_up_trace(3, head_spans=((0, 5, 128), (7, 1, 2)), encoder_density=0.3)
-    path = tmp_path / "deep" / "trace.npz"
-    save_trace(path, trace)
-    assert_equal(load_trace(path), trace)
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_storing_again_replaces_the_file(tmp_path: Path) -> None:
-    """The second of two traces written to one path is the one that is read."""
-    path = tmp_path / "trace.npz"
-    save_trace(path, made_up_trace(1))
-    save_trace(path, made_up_trace(2))
-    assert_equal(load_trace(path), made_up_trace(2))
+    assert_equal(trace_of_bytes(trace_bytes(trace)), trace)
 
 
 def test_splits_part_the_sentences() -> None:
@@ -140,50 +130,48 @@ def test_trace_refuses_what_does_not_fit(changes: dict[str, Any], sentence: str)
         dataclasses.replace(trace, **changes)
 
 
-def test_missing_array_is_a_damaged_trace(tmp_path: Path) -> None:
-    """An archive without one of the arrays is refused by the name of the file."""
-    path = tmp_path / "trace.npz"
-    np.savez(path, logits=np.zeros((1, 3, 2), dtype=np.float16))
-    with pytest.raises(ValueError, match=r"trace\.npz: damaged trace .*delete the file"):
-        load_trace(path)
+def archive(**arrays: Any) -> bytes:
+    """An archive of arrays."""
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
-def test_short_arrays_are_a_damaged_trace(tmp_path: Path) -> None:
+def test_missing_array_is_a_damaged_trace() -> None:
+    """An archive without one of the arrays is refused."""
+    with pytest.raises(ValueError, match=r"damaged trace .*tokens"):
+        trace_of_bytes(archive(logits=np.zeros((1, 3, 2), dtype=np.float16)))
+
+
+def test_short_arrays_are_a_damaged_trace() -> None:
     """An array of the wrong shape, also one that is only looked into, is a damaged trace."""
-    path = tmp_path / "trace.npz"
-    save_trace(path, made_up_trace(0, 3, 2))
-    with np.load(path) as stored:
+    with np.load(io.BytesIO(trace_bytes(made_up_trace(0, 3, 2)))) as stored:
         arrays = dict(stored)
     for name, wrong in (
         ("densities", np.zeros(1)),
         ("head_spans", np.zeros(2, dtype=np.int64)),
         ("labels", np.zeros(2, dtype=np.int64)),
     ):
-        np.savez(path, **(arrays | {name: wrong}))
         with pytest.raises(ValueError, match="damaged trace"):
-            load_trace(path)
+            trace_of_bytes(archive(**(arrays | {name: wrong})))
 
 
-def test_damage_anywhere_is_noticed(tmp_path: Path) -> None:
-    """A file cut off or with one byte changed is refused, or read as what it was."""
-    path = tmp_path / "trace.npz"
+def test_damage_anywhere_is_noticed() -> None:
+    """An archive cut off or with one byte changed is refused, or read as what it was."""
     trace = made_up_trace(0, n_select=2, n_report=1, n_exits=3)
-    save_trace(path, trace)
-    whole = path.read_bytes()
+    whole = trace_bytes(trace)
     rng = np.random.default_rng(0)
     for cut in (0, 1, 10, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:cut])
         with pytest.raises(ValueError, match="damaged trace"):
-            load_trace(path)
+            trace_of_bytes(whole[:cut])
     refused = 0
     headers = [*range(60), *range(len(whole) - 300, len(whole))]
     positions = [*headers, *rng.integers(60, len(whole) - 300, 100)]
     for position in positions:
         damaged = bytearray(whole)
         damaged[position] ^= int(rng.integers(1, 256))
-        path.write_bytes(damaged)
         with contextlib.suppress(DamageFoundError):
-            assert_equal(load_or_refuse(path), trace)
+            assert_equal(load_or_refuse(bytes(damaged)), trace)
             continue
         refused += 1
     assert refused > 200
@@ -191,8 +179,15 @@ def test_damage_anywhere_is_noticed(tmp_path: Path) -> None:
 
 def test_loading_a_trace_runs_no_code(tmp_path: Path) -> None:
     """An archive with a pickled object is refused before anything in it can run."""
-    sign, path = tmp_path / "sign", tmp_path / "trace.npz"
-    np.savez(path, logits=np.array([Bomb(sign)], dtype=object))
+    sign = tmp_path / "sign"
     with pytest.raises(ValueError, match="damaged trace"):
-        load_trace(path)
+        trace_of_bytes(archive(logits=np.array([Bomb(sign)], dtype=object)))
     assert not sign.exists()
+
+
+@pytest.mark.parametrize(("task", "outputs"), [("STS-B", 2), ("SST-2", 1), ("SST2", 2)])
+def test_task_and_outputs_belong_together(task: str, outputs: int) -> None:
+    """One output is a regression's, and no task but those of GLUE is known."""
+    plain = made_up_trace(0)
+    with pytest.raises(ValueError, match=f"task '{task}' with {outputs} outputs; expected a GLUE"):
+        dataclasses.replace(plain, logits=plain.logits[..., :outputs], task=task)

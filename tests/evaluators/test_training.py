@@ -13,8 +13,8 @@ from torch import Tensor
 from evaluators import training
 from evaluators.encoders import ExitEncoder, load_checkpoint, load_tokenizer, pad_batch, token_ids
 from evaluators.glue import TaskData
-from evaluators.stages import Stage
 from evaluators.training import exit_accuracies, run_stage
+from evaluators.training_stages import Stage
 
 STAGE = Stage(name="tiny", epochs=2, learning_rate=1e-2, batch_size=8)  # 5 steps an epoch
 

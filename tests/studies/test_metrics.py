@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from studies.metrics import METRICS, Metric
+from evaluators.tasks import TASKS
+from studies.metrics import METRICS, Metric, metric_of
+from studies.spec import ScenarioTable
 
 
 def test_the_page_lists_every_metric_with_its_direction(repository: Path) -> None:
@@ -38,3 +40,29 @@ def test_a_metric_can_be_told_from_the_others(metric: Metric) -> None:
     }
     suffix = metric.name.rpartition("_")[2]
     assert metric.scale == (100.0 if metric.unit == "%" else scales[suffix, metric.unit])
+
+
+def test_accuracy_is_titled_by_the_task() -> None:
+    """In a study of a task ``accuracy`` has the name and unit of its primary metric."""
+    titles = {task: metric_of("accuracy", task).title for task in TASKS}
+    assert titles == dict.fromkeys(TASKS, "Accuracy") | {
+        "CoLA": "Matthews correlation",
+        "MRPC": "F1",
+        "QQP": "F1",
+        "STS-B": "Pearson correlation",
+    }
+    assert metric_of("accuracy", "SST-2") == METRICS["accuracy"] == metric_of("accuracy", None)
+    assert metric_of("accuracy", "CoLA").scale == 100.0
+    assert metric_of("area_mm2", "CoLA") == METRICS["area_mm2"]
+
+
+def test_study_files_know_every_task(repository: Path) -> None:
+    """The tasks of a scenario are those of the registry, and each has its line in docs/tasks.md."""
+    task = ScenarioTable.model_json_schema()["properties"]["task"]
+    assert sorted(task["enum"]) == sorted(TASKS)
+    page = (repository / "docs" / "tasks.md").read_text(encoding="utf-8")
+    for name, known in TASKS.items():
+        (line,) = re.findall(rf"^\| `{name}` \|.*$", page, re.M)
+        assert f"{known.train.rows:,}" in line
+        assert f"{known.report.rows:,}" in line
+        assert f"| {known.n_outputs} " in line

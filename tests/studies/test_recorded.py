@@ -13,7 +13,7 @@ import pytest
 
 from evaluators.testing import made_up_trace
 from search_space import KnobValue, ModelKnobs, adaptivfloat, model_knobs
-from studies.recorded import RecordedTraces, RecordedTracesError
+from studies.recorded import RecordedTraces, RecordedTracesError, write_recorded
 from tests.small_study import HEADS, LAYERS, SHAPES
 
 
@@ -151,3 +151,29 @@ class TestDamage:
         (copied / "manifest.json").write_bytes(b"\xff\xfe\x00")
         with pytest.raises(RecordedTracesError, match="not a manifest of traces"):
             RecordedTraces(copied)
+
+
+def test_labels_of_a_regression_stay_numbers(tmp_path: Path, knobs: ModelKnobs) -> None:
+    """Traces of STS-B come back with their real-valued labels and their task."""
+    plain = made_up_trace(seed=1)
+    written = dataclasses.replace(
+        plain,
+        logits=plain.logits[..., :1],
+        labels=np.add(plain.labels, 0.25, dtype=np.float64),
+        task="STS-B",
+    )
+    name = knobs.checkpoint
+    about = {
+        "task": "STS-B",
+        "data_sha256": "0" * 64,
+        "trace_version": 1,
+        "machine": "made up",
+        "versions": {},
+    }
+    ones = {name: 1.0}
+    pairs = {name: [(knobs, written)]}
+    write_recorded(tmp_path, pairs, {name: SHAPES[name]}, {name: "0" * 64}, ones, about)
+    read = RecordedTraces(tmp_path).trace(knobs)
+    assert read.task == "STS-B"
+    assert read.labels.dtype == np.float64
+    np.testing.assert_array_equal(read.labels, written.labels)

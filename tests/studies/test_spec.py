@@ -118,6 +118,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     # A key that is not known, at each level.
     ({"titel": "x"}, ["'titel'", "did you mean 'title'?"]),
     ({"scenario.deadlin_ms": 1}, ["'scenario.deadlin_ms'", "did you mean 'deadline_ms'?"]),
+    ({"evaluator.cach": "x"}, ["'evaluator.cach'", "did you mean 'cache'?"]),
+    ({"evaluator.cache_mib": 0}, ["'evaluator.cache_mib' has value 0", "greater than 0"]),
     ({"evaluator.kindd": "x"}, ["'evaluator.kindd'", "did you mean 'kind'?"]),
     ({"objectives.0.axes": "linear"}, ["'objectives.0.axes'", "did you mean 'axis'?"]),
     ({"search.trails": 1}, ["'search.trails'", "did you mean 'trials'?"]),
@@ -139,6 +141,10 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ),
     ({"space.exit_policy": "patience"}, ["'patience' is missing", "exit policy 'patience'"]),
     (
+        {"scenario.task": "STS-B", "space.exit_policy": "patience", "space.patience": [1, 2]},
+        ["'patience_tolerance' is missing", "exit policy 'patience'"],
+    ),
+    (
         {"space.patience": 2.5, "space.exit_policy": "patience"},
         ["'patience'", "expected a whole number"],
     ),
@@ -150,7 +156,11 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"space.exit_policy": "entropie"}, ["'entropie'", "none, entropy, latency-aware"]),
     ({"space.encoder_storage": ["sram", "rram"]}, ["'rram'", "reram-slc"]),
     ({"space.weight_format": "float8"}, ["'float8'", "'adaptivfloat<8,3>'"]),
-    ({"scenario.task": "MNLI"}, ["'scenario.task'", "'MNLI'", "'SST-2'"]),
+    ({"scenario.task": "SST2"}, ["'scenario.task'", "'SST2'", "did you mean 'SST-2'?"]),
+    (
+        {"scenario.task": "STS-B"},
+        ["exit_policy 'entropy' needs class", "STS-B is a regression", "'patience'"],
+    ),
     # Ranges and choices that cannot be.
     ({"space.envm_mib": {"low": 1, "high": 2}}, ["'envm_mib'", "a linear range needs 'step'"]),
     ({"space.envm_mib": {"low": 2, "high": 1, "step": 1}}, ["'envm_mib'", "low <= high"]),
@@ -357,3 +367,21 @@ def test_space_of_the_preset_has_no_new_exits() -> None:
     exits = load_study("edgebert-sst2").search_space().points(EXIT_KNOBS)
     assert len(exits) == 1 + 2 * 34
     assert {point["confidence_threshold"] for point in exits} == {1.0}
+
+
+def test_a_regression_takes_patience_and_its_tolerance() -> None:
+    """Of STS-B the values of the tolerance are a dimension beside those of the patience."""
+    document = small_document()
+    document["scenario"]["task"] = "STS-B"
+    document["space"] |= {
+        "exit_policy": ["none", "patience"],
+        "patience": [1, 2],
+        "patience_tolerance": [0.25, 0.5],
+    }
+    exits = spec_of(document, "test").search_space().points(EXIT_KNOBS)
+    assert [
+        (point["patience"], point["patience_tolerance"])
+        for point in exits
+        if point["exit_policy"] == "patience"
+    ] == [(1, 0.25), (1, 0.5), (2, 0.25), (2, 0.5)]
+    assert len(exits) == 5
