@@ -8,6 +8,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -327,23 +328,35 @@ def train(
         str, typer.Argument(metavar="RECIPE_OR_FILE", help="Recipe: shipped, or a TOML file.")
     ],
     out: Annotated[Path, typer.Option("--out", help="Checkpoint folder to write.")],
-    work: Annotated[Path, typer.Option(help="Folder of saved states, for resuming.")],
     data: Data = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder of saved states; by default OUT.work.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="GLUE task, instead of the recipe's.")] = None,
+    initial: Annotated[
+        str | None,
+        typer.Option(help="Checkpoint to start from, instead of the recipe's: name, folder, hub."),
+    ] = None,
     teacher: Annotated[
         Path | None, typer.Option(help="Checkpoint to learn from, instead of the recipe's.")
     ] = None,
-    seed: Annotated[int, typer.Option()] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
 ) -> None:
     """Train a checkpoint by a recipe; resumes from its last saved state."""
     from evaluators.recipes import load_recipe
+    from evaluators.tasks import glue_task
 
-    plan, glue = load_recipe(recipe), _data(data)
+    plan = load_recipe(recipe)
+    plan = replace(plan, task=task or plan.task, initial=initial or plan.initial)
+    glue_task(plan.task)
+    source = data_source(_data(data))
     from evaluators.recipe_runs import RecipeRun  # imports torch
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    RecipeRun(plan, glue, work, teacher, seed, say).finished(out)
+    states = out.with_name(f"{out.name}.work") if work is None else work
+    RecipeRun(plan, source, states, teacher, seed, say).finished(out)
 
 
 def _data(data: Path | None) -> Path:

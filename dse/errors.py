@@ -7,6 +7,7 @@ from typing import Final
 from evaluators.checkpoints import CheckpointError, UnknownCheckpointError
 from evaluators.glue import GlueDataError
 from evaluators.recipes import RecipeError
+from evaluators.tasks import UnknownTaskError
 from search_space import ConditionError
 from studies.recorded import RecordedTracesError
 from studies.records import RecordError
@@ -70,6 +71,7 @@ _CODE_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (StudyFileError, 3),
     (ConditionError, 3),
     (RecipeError, 3),
+    (UnknownTaskError, 3),
     (RecordError, 4),
     (RecordedTracesError, 5),
     (GlueDataError, 5),

@@ -26,6 +26,7 @@ from evaluators.activations import ActivationQuantiser, ActivationRounding
 from evaluators.encoders import ExitEncoder, ExitHead, load_checkpoint
 from evaluators.families import LayerParts
 from evaluators.formats import quantise
+from evaluators.learned_spans import SoftSpans, budget_of, read_spans
 from evaluators.skipping import run_all, skip_idle
 from evaluators.spans import allocate_spans, attention_by_distance, span_mask
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat
@@ -49,6 +50,7 @@ class AttentionSite:
         spans: (n_heads,) attention spans, tokens.
         quantisers: of query, key, value, probabilities and context.
         by_distance: (n_heads, `FULL_SPAN_TOKENS`) attention seen, while measuring; else None.
+        soft: spans that are being learned, beside the hard ones; else None.
         heads: (n_heads_kept,) positions of the heads that are worked out; None for all.
     """
 
@@ -56,6 +58,7 @@ class AttentionSite:
     spans: Tensor
     quantisers: Mapping[str, ActivationRounding] = field(default_factory=_quantisers)
     by_distance: Tensor | None = None
+    soft: SoftSpans | None = None
     heads: Tensor | None = None
 
     def attend(
@@ -90,7 +93,8 @@ class AttentionSite:
         if unpadded is not None:
             itself = torch.eye(tokens, dtype=torch.bool)
             visible = (unpadded if visible is None else unpadded & visible) | itself
-        if rounded["probs"].number_format == FP32 and self.by_distance is None:
+        plain = rounded["probs"].number_format == FP32 and self.by_distance is None
+        if plain and self.soft is None:
             context = functional.scaled_dot_product_attention(
                 query, key, value, attn_mask=visible, dropout_p=dropout, scale=scaling
             )
@@ -98,7 +102,10 @@ class AttentionSite:
             scores = (query @ key.transpose(2, 3)) * scaling
             if visible is not None:
                 scores = scores.masked_fill(~visible, -torch.inf)
-            probabilities = rounded["probs"](scores.softmax(-1))
+            probabilities = scores.softmax(-1)
+            if self.soft is not None:
+                probabilities = self.soft(probabilities)
+            probabilities = rounded["probs"](probabilities)
             if self.by_distance is not None:
                 self.by_distance += attention_by_distance(probabilities, value, self.output_weight)
             context = functional.dropout(probabilities, dropout) @ value
@@ -140,6 +147,7 @@ class CompressibleEncoder:
         self._sites, operands = attach_sites(self._model, self._layers, ActivationQuantiser)
         self._activations = attach_rounding(self._model, self._layers, ActivationQuantiser)
         self._activations += operands
+        self._learned = read_spans(folder)
         self._by_distance: NDArray[np.float64] | None = None
 
     @property
@@ -210,6 +218,8 @@ class CompressibleEncoder:
         n_heads = len(self._sites[0].spans)
         if budget_tokens >= FULL_SPAN_TOKENS:
             return [[FULL_SPAN_TOKENS] * n_heads] * len(self._sites)
+        if self._learned is not None and budget_tokens == budget_of(self._learned):
+            return [list(row) for row in self._learned]
         if self._by_distance is None:
             self._by_distance = self._measure_attention(calibration)
         spans = allocate_spans(self._by_distance, budget_tokens)

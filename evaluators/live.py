@@ -89,7 +89,7 @@ class LiveEvaluator:
         self._set_to: tuple[object, ...] | None = None
         self._calibration = rows(data.calibration.texts, data.calibration.pairs)
         self._scale_batches = [
-            batch for _, batch in _equal_length_batches(self._calibration[:SCALE_SENTENCES])
+            batch for _, batch in equal_length_batches(self._calibration[:SCALE_SENTENCES])
         ]
 
     def _check_outputs(self, folder: Path) -> None:
@@ -170,7 +170,7 @@ class LiveEvaluator:
         if left and self._set_to != knobs.trace_key():
             self._configure(knobs)  # gone on with, or another setting was measured meanwhile
         saved = time.monotonic()
-        for places, batch in _equal_length_batches([self._evaluated[row] for row in left]):
+        for places, batch in equal_length_batches([self._evaluated[row] for row in left]):
             logits = self._encoder.logits(batch).numpy().astype(np.float16)
             positions = np.array([left[place] for place in places], dtype=np.int64)
             progress = progress.extended(positions, logits)
@@ -198,7 +198,7 @@ class LiveEvaluator:
         """Logits (n_rows, n_exits, n_classes) of token id rows, in half precision."""
         parts = [
             (positions, self._encoder.logits(batch).numpy().astype(np.float16))
-            for positions, batch in _equal_length_batches(rows)
+            for positions, batch in equal_length_batches(rows)
         ]
         result = np.empty((len(rows), *parts[0][1].shape[1:]), dtype=np.float16)
         for positions, logits in parts:
@@ -223,7 +223,7 @@ def _stages(
     return [*drawn, (n_select, np.arange(n_select, n_sentences))]
 
 
-def _equal_length_batches(rows: Sequence[TokenRow]) -> list[tuple[list[int], Tensor]]:
+def equal_length_batches(rows: Sequence[TokenRow]) -> list[tuple[list[int], Tensor]]:
     """Positions and token ids (batch, tokens) of rows of one length each, shortest first.
 
     Pairs of sentences give (batch, tokens, 2): token and token type ids.

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evaluators.encoders import ExitEncoder, pad_batch
+from evaluators.encoders import ExitEncoder, TokenRow, pad_rows
 from evaluators.trainable_compression import TrainableCompression
 from evaluators.training_stages import Stage
-
-SAMPLING_SEED: Final = 1_000_003
-"""Seeds of two runs' draws are that far apart: more than the steps of any stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +26,11 @@ class HiddenObjective:
 
     model: ExitEncoder
     teacher: nn.Module
-    rows: Sequence[Sequence[int]]
+    rows: Sequence[TokenRow]
 
     def loss(self, batch: Sequence[int], step: int) -> Tensor:  # noqa: ARG002 - of the protocol
         """Mismatch of hidden states (`hidden_mismatch`) of a batch."""
-        ids, mask = pad_batch([self.rows[i] for i in batch])
+        ids, mask, _ = pad_rows([self.rows[i] for i in batch], self.model.pad_id)
         with torch.no_grad():
             target = self.teacher(
                 input_ids=ids, attention_mask=mask, output_hidden_states=True
@@ -48,6 +44,10 @@ class HiddenObjective:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Nothing to restore."""
 
+    def further_parameters(self) -> list[tuple[Tensor, float]]:
+        """None."""
+        return []
+
 
 class TaskObjective:
     """Labels and a teacher at every exit, plain or under settings drawn anew at every step."""
@@ -56,8 +56,8 @@ class TaskObjective:
         self,
         stage: Stage,
         model: ExitEncoder,
-        rows: Sequence[Sequence[int]],
-        labels: Sequence[float],
+        rows: Sequence[TokenRow],
+        labels: Tensor,
         teacher: ExitEncoder | None,
         compression: TrainableCompression | None,
         seed: int,
@@ -67,8 +67,8 @@ class TaskObjective:
         Args:
             stage: what to run.
             model: the encoder that learns.
-            rows: token ids of each sentence.
-            labels: class of each sentence.
+            rows: token ids of each sentence, with token type ids for pairs.
+            labels: (n_sentences,) classes, int64, or numbers of a regression, fp32.
             teacher: what it learns from, in evaluation mode; None for its own last exit.
             compression: the model with what compresses it; None to train it plain.
             seed: of the settings that are drawn.
@@ -76,7 +76,7 @@ class TaskObjective:
         self._stage = stage
         self._model = model
         self._rows = rows
-        self._labels = torch.tensor(labels)
+        self._labels = labels
         self._teacher = teacher
         self._compression = compression
         self._seed = seed
@@ -85,13 +85,13 @@ class TaskObjective:
     def loss(self, batch: Sequence[int], step: int) -> Tensor:
         """Loss of the exits (`exit_loss`), and that of hidden states if the stage weighs it."""
         stage = self._stage
-        ids, mask = pad_batch([self._rows[i] for i in batch], self._model.pad_id)
+        inputs = pad_rows([self._rows[i] for i in batch], self._model.pad_id)
         target: Sequence[Tensor] = ()
         if self._teacher is not None:
             with torch.no_grad():
-                target = self._teacher.hidden_states(ids, mask)
+                target = self._teacher.hidden_states(*inputs)
                 target_logits = self._teacher.exits[-1](target[-1][:, 0])
-        states, logits = self._run(ids, mask, step)
+        states, logits = self._run(inputs, step)
         if self._teacher is None:
             target_logits = logits[:, -1].detach()
         labels = self._labels[list(batch)]
@@ -99,16 +99,17 @@ class TaskObjective:
             logits, labels, self._weights, target_logits, stage.temperature, stage.hard_share
         )
         if stage.hidden_weight:
-            loss = loss + stage.hidden_weight * hidden_mismatch(states, target, mask)
-        return loss
+            loss = loss + stage.hidden_weight * hidden_mismatch(states, target, inputs[1])
+        return loss if self._compression is None else loss + self._compression.penalty()
 
-    def _run(self, ids: Tensor, mask: Tensor, step: int) -> tuple[Sequence[Tensor], Tensor]:
+    def _run(
+        self, inputs: tuple[Tensor, Tensor, Tensor | None], step: int
+    ) -> tuple[Sequence[Tensor], Tensor]:
         """Hidden states and logits (batch, n_exits, n_classes) at a step."""
-        if self._compression is not None and self._stage.sampling is not None:
+        if self._compression is not None:
             self._compression.look(step)
-            knobs = self._stage.sampling.drawn(self._seed * SAMPLING_SEED + step)
-            return self._compression.states(knobs, ids, mask)
-        states = self._model.hidden_states(ids, mask)
+            return self._compression.states(self._compression.setting(step, self._seed), *inputs)
+        states = self._model.hidden_states(*inputs)
         return states, self._model.exit_logits(states[1:])
 
     def running_state(self) -> dict[str, Tensor]:
@@ -119,6 +120,10 @@ class TaskObjective:
         """Go on from what `running_state` gave."""
         if self._compression is not None:
             self._compression.restore(state)
+
+    def further_parameters(self) -> list[tuple[Tensor, float]]:
+        """Those of the compression."""
+        return [] if self._compression is None else self._compression.further_parameters()
 
 
 def hidden_mismatch(student: Sequence[Tensor], teacher: Sequence[Tensor], mask: Tensor) -> Tensor:
@@ -148,17 +153,24 @@ def exit_loss(
     temperature: float,
     hard_share: float,
 ) -> Tensor:
-    """Cross-entropy and distillation from teacher logits, averaged over a batch and the exits.
+    """Loss of labels and of distillation from teacher logits, averaged over a batch and the exits.
+
+    Of classes they are cross-entropy and T² × KL divergence at temperature T; of a regression both
+    are squared errors.
 
     Args:
-        logits: (batch, n_exits, n_classes).
-        labels: (batch,) classes.
+        logits: (batch, n_exits, n_classes), or (batch, n_exits, 1) of a regression.
+        labels: (batch,) classes, int64, or numbers, fp32.
         weights: (n_exits,) of the exits.
-        teacher: (batch, n_classes) logits.
+        teacher: (batch, n_classes) logits, or (batch, 1).
         temperature: of the distillation.
-        hard_share: share of the cross-entropy.
+        hard_share: share of the labels.
     """
     batch, n_exits, n_classes = logits.shape
+    if labels.is_floating_point():
+        hard = (logits[..., 0] - labels[:, None]).square()
+        soft = (logits[..., 0] - teacher).square()
+        return ((hard_share * hard + (1 - hard_share) * soft).mean(0) * weights).sum()
     flat = logits.reshape(-1, n_classes)
     hard = functional.cross_entropy(flat, labels.repeat_interleave(n_exits), reduction="none")
     target = (teacher / temperature).softmax(-1).repeat_interleave(n_exits, dim=0)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -17,18 +18,25 @@ from torch import Tensor, nn
 from evaluators.checkpoints import CheckpointError, checkpoint_folder
 from evaluators.encoders import (
     ExitEncoder,
+    ExitHead,
+    TokenRow,
     load_checkpoint,
     load_tokenizer,
+    renew_exits,
     save_checkpoint,
     token_ids,
+    token_rows,
 )
-from evaluators.glue import Sentences, TaskData, load_sst2, training_texts
-from evaluators.live import SCALE_SENTENCES, _equal_length_batches
+from evaluators.glue import DATASETS_PREFIX, Sentences, TaskData, load_task, training_texts
+from evaluators.learned_spans import Spans, hard_spans, write_spans
+from evaluators.live import SCALE_SENTENCES, equal_length_batches
 from evaluators.objectives import HiddenObjective, TaskObjective
 from evaluators.recipes import MINILM, Recipe, RecipeError
 from evaluators.students import pretrained_folder, pretrained_minilm, shared_student
-from evaluators.trainable_compression import TrainableCompression
-from evaluators.training import Progress, exit_accuracies, run_stage, saved_weights
+from evaluators.task_metrics import TASK_METRICS
+from evaluators.tasks import GlueTask, glue_task
+from evaluators.trainable_compression import SOFT_SPANS, TrainableCompression
+from evaluators.training import Progress, exit_scores, run_stage, saved_state
 from evaluators.training_stages import CHECKPOINT, INITIAL, ITSELF, Stage, StageData, Trained
 from search_space import NumberFormat
 
@@ -42,7 +50,7 @@ class RecipeRun:
 
     Attributes:
         recipe: what to run.
-        glue_dir: GLUE folder.
+        source: of the GLUE data (`evaluators.glue.load_task`).
         work: folder of the saved states of stages.
         teacher: checkpoint folder that stages with the teacher ``checkpoint`` learn from.
         seed: of everything random.
@@ -50,7 +58,7 @@ class RecipeRun:
     """
 
     recipe: Recipe
-    glue_dir: Path
+    source: Path | str
     work: Path
     teacher: Path | None
     seed: int
@@ -58,6 +66,7 @@ class RecipeRun:
     data: TaskData = field(init=False)
     tokenizer: Tokenizer = field(init=False)
     _initial: nn.Module | None = field(init=False, default=None)
+    _spans: Spans | None = field(init=False, default=None)
 
     def finished(self, out: Path) -> None:
         """Run what is left of the recipe and write the checkpoint.
@@ -70,18 +79,25 @@ class RecipeRun:
             GlueDataError: the data are.
             RecipeError: the recipe does not fit the encoder or the task.
         """
-        self.data = load_sst2(self.glue_dir)
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.data = load_task(glue_task(self.recipe.task), self.source)
+        self.say(self.data.description)
         model = self._started()
+        first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         stages = self.recipe.stages
         saved = [i for i, one in enumerate(stages) if (self.work / _state_file(one)).is_file()]
         sentences = []
         texts = self._texts() if any(one.data is StageData.TEXT for one in stages) else []
-        task_rows = token_ids(self.tokenizer, self.data.train.texts)
+        task_rows = self._rows(self.data.train, model)
         for index, stage in enumerate(stages):
             rows = texts if stage.data is StageData.TEXT else task_rows
             sentences.append(len(rows))
             if index >= max(saved, default=0):
+                if stage.afresh:
+                    model.load_state_dict(first)
                 self._run(stage, model, rows)
+            else:
+                self._remember_spans(stage)
         self._write(model, out, sentences)
 
     def _started(self) -> ExitEncoder:
@@ -93,29 +109,68 @@ class RecipeRun:
         if initial != MINILM:
             if self.recipe.student is not None:
                 raise RecipeError(f"A student starts from {MINILM!r} alone, not {initial!r}.")
-            return load_checkpoint(folder)
+            return self._with_outputs(load_checkpoint(folder, self.data.task.n_outputs))
         backbone = pretrained_minilm()
         if self.recipe.student is None:
-            return ExitEncoder(backbone, n_classes=2)
+            return ExitEncoder(backbone, n_classes=self.data.task.n_outputs)
         self._initial = backbone.eval()  # type: ignore[no-untyped-call]
-        return ExitEncoder(shared_student(backbone, self.recipe.student), n_classes=2)
+        student = shared_student(backbone, self.recipe.student)
+        return ExitEncoder(student, n_classes=self.data.task.n_outputs)
+
+    def _with_outputs(self, model: ExitEncoder) -> ExitEncoder:
+        """The encoder with as many outputs as the task has: other exits are taken off."""
+        wanted = self.data.task.n_outputs
+        if _outputs(model) == wanted:
+            return model
+        renewed = ExitEncoder(model.backbone, n_classes=wanted)
+        renew_exits(renewed)
+        return renewed.eval()
+
+    def _rows(self, data: Sentences, model: ExitEncoder) -> list[TokenRow]:
+        """Token ids of sentences or pairs."""
+        return token_rows(self.tokenizer, data.texts, data.pairs, has_types=model.has_token_types)
+
+    def _labels(self) -> Tensor:
+        """Labels of the training rows: classes, int64, or numbers, fp32."""
+        labels = torch.tensor(self.data.train.labels)
+        return labels.float() if self.data.task.is_regression else labels.long()
+
+    def _remember_spans(self, stage: Stage) -> None:
+        """Take up the spans that a finished stage learned."""
+        if stage.spans is not None:
+            state = saved_state(self.work, stage.name, "running")
+            if state is None:
+                raise self._lost(stage.name, "the spans that it learned are kept")
+            self._spans = hard_spans(state[SOFT_SPANS], stage.spans.ramp_tokens)
+
+    def _lost(self, stage: str, why: str) -> CheckpointError:
+        return CheckpointError(
+            f"{self.work / stage}.safetensors: no such file; {why}. Put it back, or start again in "
+            "another work folder."
+        )
 
     def _texts(self) -> list[list[int]]:
         """Token ids of the training text of all GLUE tasks at hand, without what is held out."""
         data = self.data
-        held_out = (*data.select.texts, *data.report.texts)
-        of_task = set(data.train.texts)
-        selected = "\n".join(data.select.texts)
+        if str(self.source).startswith(DATASETS_PREFIX):
+            raise RecipeError(
+                f"Training text is read from a folder of GLUE tasks: expected one, not "
+                f"{str(self.source)!r}."
+            )
+        parts = [data.select, data.report, *([data.mismatched] if data.mismatched else [])]
+        held_out = [text for part in parts for text in (*part.texts, *part.pairs)]
+        of_task = {*data.train.texts, *data.train.pairs}
+        selected = "\n".join((*data.select.texts, *data.select.pairs))
         texts = [
             text
-            for text in training_texts(self.glue_dir, held_out)
+            for text in training_texts(Path(self.source), held_out)
             if len(text.split()) <= _TEXT_WORDS and (text in of_task or text not in selected)
         ]
         rows = [row[:_TEXT_TOKENS] for row in token_ids(self.tokenizer, texts)]
         self.say(f"distillation text: {len(rows)} sentences, {sum(map(len, rows))} tokens")
         return rows
 
-    def _run(self, stage: Stage, model: ExitEncoder, rows: Sequence[Sequence[int]]) -> None:
+    def _run(self, stage: Stage, model: ExitEncoder, rows: Sequence[TokenRow]) -> None:
         """Train the model in place for a stage."""
         lengths = [len(row) for row in rows]
         if stage.teacher == INITIAL:
@@ -130,18 +185,27 @@ class RecipeRun:
         for head, weight in zip(learner.exits, weights, strict=True):
             head.requires_grad_(weight > 0)
         compression = None
-        if stage.sampling is not None:
-            compression = TrainableCompression(learner, stage.sampling, self._calibration())
+        if stage.is_compressed:
+            calibration = self._rows(self.data.calibration, model)[:SCALE_SENTENCES]
+            batches = [batch for _, batch in equal_length_batches(calibration)]
+            steps = stage.steps(len(rows))
+            compression = TrainableCompression(learner, stage, batches, steps, self._spans)
         teacher = self._teacher_of(stage, model)
-        labels = self.data.train.labels
-        objective = TaskObjective(stage, learner, rows, labels, teacher, compression, self.seed)
-        run_stage(stage, learner, objective, lengths, self.work, self.seed, self.say)
-        model.load_state_dict(learner.state_dict())
+        objective = TaskObjective(
+            stage, learner, rows, self._labels(), teacher, compression, self.seed
+        )
 
-    def _calibration(self) -> list[Tensor]:
-        """Batches of token ids (batch, tokens) that spans are measured on."""
-        rows = token_ids(self.tokenizer, self.data.calibration.texts[:SCALE_SENTENCES])
-        return [batch for _, batch in _equal_length_batches(rows)]
+        def after_epoch(epoch: int) -> None:
+            if compression is not None:
+                compression.plain()
+            scores = self._scores(learner, self.data.select)
+            told = "; ".join(f"{name} {_told(values)}" for name, values in scores.items())
+            self.say(f"{stage.name}: epoch {epoch} of {stage.epochs}, on select: {told}")
+
+        run_stage(stage, learner, objective, lengths, self.work, self.seed, self.say, after_epoch)
+        if compression is not None:
+            self._spans = compression.finish() or self._spans
+        model.load_state_dict(learner.state_dict())
 
     def _teacher_of(self, stage: Stage, model: ExitEncoder) -> ExitEncoder | None:
         """What a stage learns from, in evaluation mode; None for its own last exit."""
@@ -153,13 +217,18 @@ class RecipeRun:
                     f"Stage {stage.name!r} learns from a checkpoint: name one by --teacher, or as "
                     "teacher in the recipe."
                 )
-            return load_checkpoint(self.teacher or _folder(self.recipe.teacher))
-        weights = saved_weights(self.work, stage.teacher)
+            folder = self.teacher or _folder(self.recipe.teacher)
+            other = load_checkpoint(folder, self.data.task.n_outputs)
+            if _outputs(other) != self.data.task.n_outputs:
+                raise RecipeError(
+                    f"Teacher {folder} has {_outputs(other)} outputs at every exit, expected "
+                    f"{self.data.task.n_outputs} for {self.data.task.name}: name one that was "
+                    "trained for it by --teacher."
+                )
+            return other
+        weights = saved_state(self.work, stage.teacher, "model")
         if weights is None:
-            raise CheckpointError(
-                f"{self.work / stage.teacher}.safetensors: no such file; stage {stage.name!r} "
-                "learns from its weights. Put it back, or start again in another work folder."
-            )
+            raise self._lost(stage.teacher, f"stage {stage.name!r} learns from its weights")
         teacher = copy.deepcopy(model)
         teacher.load_state_dict(weights)
         return teacher.eval()
@@ -172,7 +241,9 @@ class RecipeRun:
         teacher = self._teacher_of(last, model)
         card: dict[str, Any] = {
             "title": recipe.title,
-            "task": recipe.task,
+            "task": data.task.name,
+            "data": data.description,
+            "metrics": list(data.task.metrics),
             "train_sentences": len(data.train),
             "data_sha256": data.content_hash(),
             "initial": recipe.initial,
@@ -184,24 +255,37 @@ class RecipeRun:
             ],
             "torch": torch.__version__,
             "majority_class": {
-                "select": _majority_share(data.select),
-                "report": _majority_share(data.report),
+                "select": _majority_score(data.select, data.task),
+                "report": _majority_score(data.report, data.task),
             },
         }
         if teacher is not None:
-            card["accuracy_teacher"] = self._accuracies(teacher)
-        card["accuracy_fp32"] = self._accuracies(model)
+            self._score(card, "teacher", teacher)
+        self._score(card, "fp32", model)
         save_checkpoint(model, out, self.tokenizer, recipe.stored_as, card)
-        card["accuracy_stored"] = self._accuracies(load_checkpoint(out))
+        write_spans(out, self._spans)
+        self._score(card, "stored", load_checkpoint(out))
         (out / "card.json").write_text(json.dumps(card, indent=2) + "\n")
         self.say(f"{out}: {json.dumps(card['accuracy_stored'])}")
 
-    def _accuracies(self, model: ExitEncoder) -> dict[str, list[float]]:
-        """Accuracy of every exit on both splits, without compression."""
-        return {
-            "select": exit_accuracies(model, self.tokenizer, self.data.select),
-            "report": exit_accuracies(model, self.tokenizer, self.data.report),
-        }
+    def _score(self, card: dict[str, Any], name: str, model: ExitEncoder) -> None:
+        """Put the scores of every exit on the splits in the card, without compression.
+
+        ``accuracy_NAME`` is of the task's primary metric, ``further_NAME`` of its others.
+        """
+        parts = {"select": self.data.select, "report": self.data.report}
+        if self.data.mismatched is not None:
+            parts["mismatched"] = self.data.mismatched
+        scores = {split: self._scores(model, part) for split, part in parts.items()}
+        first, *others = self.data.task.metrics
+        card[f"accuracy_{name}"] = {split: found[first] for split, found in scores.items()}
+        if others:
+            card[f"further_{name}"] = {
+                other: {split: found[other] for split, found in scores.items()} for other in others
+            }
+
+    def _scores(self, model: ExitEncoder, data: Sentences) -> dict[str, list[float]]:
+        return exit_scores(model, self.tokenizer, data, self.data.task)
 
 
 def _folder(checkpoint: str) -> Path:
@@ -214,9 +298,23 @@ def _state_file(stage: Stage) -> str:
     return f"{stage.name}.safetensors"
 
 
-def _majority_share(data: Sentences) -> float:
-    """Accuracy of giving every sentence the commonest label."""
-    return round(Counter(data.labels).most_common(1)[0][1] / len(data), 4)
+def _outputs(model: ExitEncoder) -> int:
+    """Outputs of every exit."""
+    head = model.exits[0]
+    assert isinstance(head, ExitHead)
+    return head.classifier.out_features
+
+
+def _told(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.3f}" for value in values)
+
+
+def _majority_score(data: Sentences, task: GlueTask) -> float:
+    """The task's primary metric of giving every row the commonest class, or the mean number."""
+    labels = np.array(data.labels)
+    answer = labels.mean() if task.is_regression else Counter(data.labels).most_common(1)[0][0]
+    values = TASK_METRICS[task.primary_metric].values(np.full((1, len(labels)), answer), labels)
+    return round(float(values[0]), 4)
 
 
 def _as_json(value: Any) -> Any:

@@ -85,6 +85,10 @@ class Recipe:
                     f"data 'text' of stage {stage.name!r}: only a student has hidden states to "
                     "match; expected a table 'student' in the recipe."
                 )
+            if stage.keep_spans and not any(s.spans for s in self.stages[: len(earlier)]):
+                raise ValueError(
+                    f"keep_spans of stage {stage.name!r}: expected an earlier stage with spans."
+                )
             earlier.append(stage.name)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -25,18 +26,32 @@ from torch.nn import functional
 from evaluators.codecs.calibration import Calibration
 from evaluators.codecs.codec import Scaling
 from evaluators.codecs.registry import codec_of
-from evaluators.compression import attach_rounding, attach_sites, measured_attention
+from evaluators.compression import (
+    attach_rounding,
+    attach_sites,
+    measured_attention,
+    prune_by_magnitude,
+)
 from evaluators.encoders import ExitEncoder
 from evaluators.formats import quantise
+from evaluators.learned_spans import SoftSpans, Spans, hard_spans
+from evaluators.movement import kept_by_scores, masked_by_scores, score_threshold
 from evaluators.sampling import Sampling
 from evaluators.spans import allocate_spans
 from evaluators.straight_through import TrainingRounding, pass_through
+from evaluators.training_stages import PruningMethod, Stage
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat, ScaleSharing
 
 THRESHOLD_SAMPLE: Final = 65_536
 """Weights that a threshold is taken from; the pruned share is so within 0.4 points (2 sigma)."""
 
 THRESHOLD_STEPS: Final = 50
+SAMPLING_SEED: Final = 1_000_003
+"""Seeds of two runs' draws are that far apart: more than the steps of any stage."""
+
+SOFT_SPANS: Final = "soft_spans"
+"""Learned spans in `TrainableCompression.running_state`."""
+
 SPAN_STEPS: Final = 250
 
 
@@ -47,17 +62,31 @@ class TrainableCompression(nn.Module):
     """
 
     def __init__(
-        self, model: ExitEncoder, sampling: Sampling, calibration: Sequence[Tensor]
+        self,
+        model: ExitEncoder,
+        stage: Stage,
+        calibration: Sequence[Tensor],
+        total_steps: int,
+        spans: Spans | None = None,
     ) -> None:
         """Attach to a model.
 
         Args:
             model: the encoder; its parameters stay dense.
-            sampling: what settings can be drawn.
-            calibration: batches of token ids (batch, tokens) without padding, for spans.
+            stage: what settings can be drawn, what is pruned, and whether spans are learned.
+            calibration: batches of token ids (batch, tokens) without padding, or (batch, tokens, 2)
+                with token type ids, for spans that are shared out.
+            total_steps: steps of the stage.
+            spans: of an earlier stage, for one that keeps them.
+
+        Raises:
+            ValueError: the stage keeps spans and there are none, or not one for each head.
         """
         super().__init__()
         self.model = model
+        self._stage = stage
+        self._sampling = sampling = stage.sampling or Sampling(dense_share=0.0)
+        self._total_steps = total_steps
         self._calibration = calibration
         layers = model.family.weight_sets(model.backbone)
         self._sites, operands = attach_sites(model, layers, TrainingRounding)
@@ -82,12 +111,80 @@ class TrainableCompression(nn.Module):
         }
         self._sparsities = {k: tuple(sorted(set(v) - {0.0})) for k, v in sparsities.items()}
         self._budgets = tuple(sorted(set(sampling.span_budget_tokens) - {FULL_SPAN_TOKENS}))
+        self._soft = self._spans_to_learn()
+        self._kept_spans = self._checked(spans) if stage.keep_spans else None
+        self._scores = self._scores_to_learn()
         self._thresholds: dict[str, Tensor] = {}
         self._spans = torch.zeros(0)
         self._knobs: ModelKnobs | None = None
 
+    def _spans_to_learn(self) -> Tensor | None:
+        """Learned spans (n_distinct_layers, n_heads), tokens, at their start; None for none."""
+        learning = self._stage.spans
+        if learning is None:
+            return None
+        shape = (len(self._sites), len(self._sites[0].spans))
+        return torch.full(shape, float(learning.initial_tokens)).requires_grad_()
+
+    def _checked(self, spans: Spans | None) -> Tensor:
+        """Spans (n_distinct_layers, n_heads) of an earlier stage."""
+        shape = (len(self._sites), len(self._sites[0].spans))
+        if spans is None or (len(spans), len(spans[0])) != shape:
+            raise ValueError(
+                f"keep_spans of stage {self._stage.name!r}: expected an earlier stage that learns "
+                f"{shape[0]} rows of {shape[1]} spans."
+            )
+        return torch.tensor(spans)
+
+    def _scores_to_learn(self) -> dict[str, Tensor]:
+        """Scores of movement pruning, 0 at their start, by the name of their matrix."""
+        pruning = self._stage.pruning
+        if pruning is None or pruning.method is not PruningMethod.MOVEMENT:
+            return {}
+        return {
+            name: torch.zeros_like(self._weights[name]).requires_grad_() for name in self._pruned()
+        }
+
+    def further_parameters(self) -> list[tuple[Tensor, float]]:
+        """Scores and spans, each with its peak learning rate."""
+        found: list[tuple[Tensor, float]] = []
+        if self._stage.pruning is not None:
+            rate = self._stage.pruning.learning_rate
+            found += [(scores, rate) for scores in self._scores.values()]
+        if self._stage.spans is not None and self._soft is not None:
+            found.append((self._soft, self._stage.spans.learning_rate))
+        return found
+
+    def penalty(self) -> Tensor:
+        """What the mean of the learned spans adds to the loss; 0 without."""
+        if self._stage.spans is None or self._soft is None:
+            return torch.zeros(())
+        return self._stage.spans.penalty * self._soft.mean()
+
+    def setting(self, step: int, seed: int) -> ModelKnobs:
+        """The setting of a step: drawn, with the sparsities that pruning has worked up to."""
+        knobs = self._sampling.drawn(seed * SAMPLING_SEED + step)
+        pruning = self._stage.pruning
+        if pruning is None:
+            return knobs
+        share = pruning.share_at(step - step % THRESHOLD_STEPS, self._total_steps)
+        return replace(
+            knobs,
+            encoder_sparsity=share * pruning.encoder_sparsity,
+            embedding_sparsity=share * pruning.embedding_sparsity,
+        )
+
     def look(self, step: int) -> None:
         """Look at the dense weights, at the steps at which that is due."""
+        if self._stage.pruning is not None:
+            due = self.setting(step, 0)
+            self._sparsities = {
+                "encoder": (due.encoder_sparsity,),
+                "embedding": (due.embedding_sparsity,),
+            }
+        if self._soft is not None:
+            with torch.no_grad():
+                self._soft.clamp_(0, FULL_SPAN_TOKENS)
         if step % THRESHOLD_STEPS == 0:
             with torch.no_grad():
                 for part, names in (("encoder", self._pruned()), ("embedding", self._tables)):
@@ -116,13 +213,14 @@ class TrainableCompression(nn.Module):
         self._knobs = knobs
         for rounding in self._roundings:
             rounding.number_format = FP32 if knobs is None else knobs.activation_format
-        full = knobs is None or knobs.span_budget_tokens >= FULL_SPAN_TOKENS
+        spans = self._kept_spans
+        if knobs is not None and knobs.span_budget_tokens < FULL_SPAN_TOKENS:
+            spans = self._spans[self._budgets.index(knobs.span_budget_tokens)]
         for layer, site in enumerate(self._sites):
-            site.spans = (
-                torch.full_like(site.spans, FULL_SPAN_TOKENS)
-                if knobs is None or full
-                else self._spans[self._budgets.index(knobs.span_budget_tokens), layer]
-            )
+            full = torch.full_like(site.spans, FULL_SPAN_TOKENS)
+            site.spans = full if knobs is None or spans is None else spans[layer]
+            if self._stage.spans is not None and self._soft is not None:
+                site.soft = SoftSpans(self._soft[layer], self._stage.spans.ramp_tokens)
 
     def states(
         self,
@@ -170,6 +268,11 @@ class TrainableCompression(nn.Module):
 
     def _compressed(self, name: str, weight: Tensor, knobs: ModelKnobs) -> Tensor:
         """A pruned and rounded matrix of the encoder."""
+        if name in self._scores and knobs.encoder_sparsity:
+            scores = self._scores[name]
+            highest = score_threshold(scores, knobs.encoder_sparsity, THRESHOLD_SAMPLE)
+            masked = masked_by_scores(weight, scores, highest)
+            return pass_through(quantise(masked.detach(), knobs.weight_format), masked)
         threshold = self._threshold(name, "encoder", knobs.encoder_sparsity)
         rounded = quantise(_kept(weight.detach(), threshold), knobs.weight_format)
         return pass_through(rounded, weight)
@@ -195,6 +298,8 @@ class TrainableCompression(nn.Module):
             **{f"threshold.{name}": tensor for name, tensor in self._thresholds.items()},
             "spans": self._spans,
             "ranges": torch.tensor(ranges, dtype=torch.float64),
+            **{f"scores.{name}": scores.detach() for name, scores in self._scores.items()},
+            **({} if self._soft is None else {SOFT_SPANS: self._soft.detach()}),
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -210,6 +315,36 @@ class TrainableCompression(nn.Module):
             self._roundings, state["ranges"].tolist(), strict=True
         ):
             rounding.least, rounding.greatest = least, greatest
+        with torch.no_grad():
+            for name, scores in self._scores.items():
+                scores.copy_(state[f"scores.{name}"])
+            if self._soft is not None:
+                self._soft.copy_(state[SOFT_SPANS])
+
+    def finish(self) -> Spans | None:
+        """Leave the final pruning in the weights; spans that were learned, hard."""
+        pruning = self._stage.pruning
+        if pruning is not None:
+            with torch.no_grad():
+                for name in self._pruned():
+                    weight = self._weights[name]
+                    weight.copy_(
+                        kept_by_scores(weight, self._scores[name], pruning.encoder_sparsity)
+                        if name in self._scores
+                        else prune_by_magnitude(weight, pruning.encoder_sparsity)
+                    )
+                for table in self._tables.values():
+                    table.weight.copy_(prune_by_magnitude(table.weight, pruning.embedding_sparsity))
+        if self._stage.spans is None or self._soft is None:
+            return None
+        return hard_spans(self._soft.detach(), self._stage.spans.ramp_tokens)
+
+    def plain(self) -> None:
+        """Let the encoder run uncompressed, but for spans that are kept or being learned."""
+        self._set(None)
+        for layer, site in enumerate(self._sites):
+            if self._kept_spans is not None:
+                site.spans = self._kept_spans[layer]
 
 
 def _thresholds(weight: Tensor, sparsities: Sequence[float]) -> Tensor:

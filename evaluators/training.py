@@ -13,14 +13,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from evaluators.encoders import ExitEncoder, pad_batch, token_ids
-from evaluators.glue import Sentences
+from evaluators.checkpoints import CheckpointError
+from evaluators.encoders import ExitEncoder, pad_rows, token_rows
+from evaluators.sentences import Sentences
+from evaluators.task_metrics import TASK_METRICS
+from evaluators.tasks import GlueTask
 from evaluators.training_stages import Stage
 
 SAVE_EVERY: Final = 250
@@ -40,6 +44,9 @@ class Objective(Protocol):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what `running_state` gave."""
 
+    def further_parameters(self) -> list[tuple[Tensor, float]]:
+        """What is learned beside the model's parameters, each with its peak learning rate."""
+
 
 def run_stage(
     stage: Stage,
@@ -49,6 +56,7 @@ def run_stage(
     work: Path,
     seed: int,
     say: Progress,
+    after_epoch: Callable[[int], None] | None = None,
 ) -> None:
     """Train ``model`` in place, from the last saved state of that stage if there is one.
 
@@ -60,11 +68,15 @@ def run_stage(
         work: folder of saved states.
         seed: of batch order and dropout.
         say: receives a line of progress now and then.
+        after_epoch: called with the number of epochs done, the model in evaluation mode.
+
+    Raises:
+        CheckpointError: the saved state is damaged or of another model.
     """
     path = work / f"{stage.name}.safetensors"
     steps_per_epoch = math.ceil(len(lengths) / stage.batch_size)
     total = stage.steps(len(lengths))
-    optimiser = _adamw(model, stage)
+    optimiser = _adamw(model, stage, objective)
     step = _restore(path, model, optimiser, objective)
     if step:
         say(f"{stage.name}: continuing at step {step} of {total}")
@@ -76,7 +88,7 @@ def run_stage(
             batches = _batches(lengths, stage.batch_size, seed * 1_009 + epoch)
         torch.manual_seed(seed * 1_000_003 + step)
         for group in optimiser.param_groups:
-            group["lr"] = stage.learning_rate * _schedule(step, total, stage.warmup)
+            group["lr"] = group["peak"] * _schedule(step, total, stage.warmup_of(total))
         value = objective.loss(batches[within], step)
         optimiser.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
@@ -92,37 +104,47 @@ def run_stage(
             )
         if step % SAVE_EVERY == 0 or step == total:
             _save(path, model, optimiser, objective, step)
+        if after_epoch is not None and (step % steps_per_epoch == 0 or step == total):
+            model.eval()
+            after_epoch(math.ceil(step / steps_per_epoch))
+            model.train()
     model.eval()
 
 
-def exit_accuracies(model: ExitEncoder, tokenizer: Tokenizer, data: Sentences) -> list[float]:
-    """Accuracy of every exit, first exit first."""
-    rows = token_ids(tokenizer, data.texts)
+def exit_scores(
+    model: ExitEncoder, tokenizer: Tokenizer, data: Sentences, task: GlueTask
+) -> dict[str, list[float]]:
+    """The task's metrics of every exit, first exit first, to four digits."""
+    rows = token_rows(tokenizer, data.texts, data.pairs, has_types=model.has_token_types)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    right = torch.zeros(model.n_layers)
-    labels = torch.tensor(data.labels)
+    answers = np.zeros((model.n_layers, len(rows)))
     with torch.inference_mode():
         for start in range(0, len(order), 64):
             batch = order[start : start + 64]
-            ids, mask = pad_batch([rows[i] for i in batch], model.pad_id)
-            predicted = model(ids, mask).argmax(-1)
-            right += (predicted == labels[batch][:, None]).sum(0)
-    return [round(float(value) / len(rows), 4) for value in right]
+            logits = model(*pad_rows([rows[i] for i in batch], model.pad_id))
+            answer = logits[..., 0] if task.is_regression else logits.argmax(-1)
+            answers[:, batch] = answer.T.numpy()
+    labels = np.array(data.labels)
+    return {
+        name: [round(float(value), 4) for value in TASK_METRICS[name].values(answers, labels)]
+        for name in task.metrics
+    }
 
 
-def _adamw(model: nn.Module, stage: Stage) -> torch.optim.AdamW:
+def _adamw(model: nn.Module, stage: Stage, objective: Objective) -> torch.optim.AdamW:
     matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
     groups = [
-        {"params": matrices, "weight_decay": stage.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": stage.weight_decay, "peak": stage.learning_rate},
+        {"params": vectors, "weight_decay": 0.0, "peak": stage.learning_rate},
     ]
+    for parameter, peak in objective.further_parameters():
+        groups.append({"params": [parameter], "weight_decay": 0.0, "peak": peak})
     return torch.optim.AdamW(groups, lr=stage.learning_rate, eps=1e-8)
 
 
-def _schedule(step: int, total: int, warmup: float) -> float:
-    """Linear warm-up to 1, then linear decay to 0."""
-    rising = max(1, round(total * warmup))
+def _schedule(step: int, total: int, rising: int) -> float:
+    """Linear warm-up to 1 over the first steps, then linear decay to 0."""
     return (step + 1) / rising if step < rising else (total - step) / (total - rising)
 
 
@@ -140,12 +162,38 @@ def _batches(lengths: Sequence[int], batch_size: int, seed: int) -> list[list[in
     return batches
 
 
-def saved_weights(work: Path, stage: str) -> dict[str, Tensor] | None:
-    """The weights in a stage's saved state, finished or not; None if there is no such state."""
+def saved_state(work: Path, stage: str, part: str) -> dict[str, Tensor] | None:
+    """A part of a stage's saved state, finished or not; None if there is no such state.
+
+    Args:
+        work: folder of saved states.
+        stage: name of the stage.
+        part: ``model`` for the weights, ``running`` for `Objective.running_state`.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
     path = work / f"{stage}.safetensors"
     if not path.is_file():
         return None
-    return {k[6:]: v for k, v in load_file(path).items() if k.startswith("model.")}
+    return _part(_read(path)[0], part)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], int]:
+    """The tensors of a saved state, and the steps done."""
+    try:
+        tensors = load_file(path)
+        with safe_open(path, framework="pt") as handle:
+            return tensors, int((handle.metadata() or {})["step"])
+    except (SafetensorError, LookupError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: not the saved state of a stage ({error}); remove it to run the stage again."
+        ) from error
+
+
+def _part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    prefix = f"{part}."
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _save(
@@ -171,16 +219,20 @@ def _restore(
     """Load the saved state, if any; the number of steps already done."""
     if not path.is_file():
         return 0
-    tensors = load_file(path)
-    with safe_open(path, framework="pt") as handle:
-        step = int((handle.metadata() or {})["step"])
-    model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+    tensors, step = _read(path)
     state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("adam."):
-            _, index, key = name.split(".")
-            state.setdefault(int(index), {})[key] = tensor
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})
-    objective.restore({k[8:]: v for k, v in tensors.items() if k.startswith("running.")})
+    for name, tensor in _part(tensors, "adam").items():
+        index, key = name.split(".")
+        state.setdefault(int(index), {})[key] = tensor
+    try:
+        model.load_state_dict(_part(tensors, "model"))
+        groups = optimiser.state_dict()["param_groups"]
+        optimiser.load_state_dict({"state": state, "param_groups": groups})
+        objective.restore(_part(tensors, "running"))
+    except (RuntimeError, LookupError, ValueError) as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(
+            f"{path}: the saved state of another model or recipe ({reason}); give an empty work "
+            "folder, or remove it."
+        ) from error
     return step

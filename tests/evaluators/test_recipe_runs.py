@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,22 @@ from torch import Tensor
 
 from evaluators import objectives, recipe_runs, training
 from evaluators.checkpoints import CheckpointError
+from evaluators.compression import prune_by_magnitude
 from evaluators.encoders import ExitEncoder, load_checkpoint
 from evaluators.glue import TaskData
+from evaluators.learned_spans import read_spans
 from evaluators.objectives import TaskObjective, exit_loss, hidden_mismatch
 from evaluators.recipe_runs import RecipeRun
 from evaluators.recipes import Recipe, RecipeError
 from evaluators.sampling import Sampling
-from evaluators.training_stages import CHECKPOINT, Stage, Trained
+from evaluators.training_stages import (
+    CHECKPOINT,
+    Pruning,
+    PruningMethod,
+    SpanLearning,
+    Stage,
+    Trained,
+)
 from search_space import FULL_SPAN_TOKENS, adaptivfloat
 
 SAMPLING = Sampling(
@@ -49,6 +59,11 @@ EXITS = Stage(
     sampling=SAMPLING,
 )
 
+MOVED = Pruning(
+    method=PruningMethod.MOVEMENT, encoder_sparsity=0.4, embedding_sparsity=0.5, start=0.0, end=0.5
+)
+SPANS = SpanLearning(penalty=0.1, ramp_tokens=2, initial_tokens=4, learning_rate=0.5)
+
 RunRecipe = Callable[..., ExitEncoder]
 
 
@@ -64,7 +79,7 @@ def run_recipe(
     monkeypatch: pytest.MonkeyPatch,
 ) -> RunRecipe:
     """Runs stages from a tiny checkpoint in a work folder; the weights before they are rounded."""
-    monkeypatch.setattr(recipe_runs, "load_sst2", lambda _: tiny_task)
+    monkeypatch.setattr(recipe_runs, "load_task", lambda *_: tiny_task)
     monkeypatch.setattr(training, "SAVE_EVERY", 3)
 
     def run(
@@ -80,7 +95,7 @@ def run_recipe(
         RecipeRun(recipe, Path("unused"), folder, teacher, 1, lambda _: None).finished(
             folder / "out"
         )
-        weights = training.saved_weights(folder, stages[-1].name)
+        weights = training.saved_state(folder, stages[-1].name, "model")
         assert weights is not None
         model = load_checkpoint(tiny_folders[family])
         model.load_state_dict(weights)
@@ -104,8 +119,8 @@ def dying(batch_number: int) -> Callable[[TaskObjective, Sequence[int], int], Te
     return die
 
 
-@pytest.mark.parametrize("family", ["albert", "bert"])
-@pytest.mark.parametrize("batch", [5, 10, 14, 18])
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "batch"), [("bert", 10), ("bert", 18), ("albert", 14)])
 def test_killed_run_ends_in_the_same_weights(
     run_recipe: RunRecipe, monkeypatch: pytest.MonkeyPatch, family: str, batch: int
 ) -> None:
@@ -119,6 +134,38 @@ def test_killed_run_ends_in_the_same_weights(
             run_recipe(DENSE, AWARE, EXITS, work="cut", family=family)
     rest = run_recipe(DENSE, AWARE, EXITS, work="cut", family=family).state_dict()
     assert all(torch.equal(rest[name], whole[name]) for name in whole)
+
+
+@pytest.mark.slow
+def test_killed_run_keeps_spans_and_scores(
+    run_recipe: RunRecipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Scores and learned spans go on too, and end in the same masks and the same file of spans."""
+    stage = replace(
+        AWARE, name="moved", teacher="itself", sampling=None, pruning=MOVED, spans=SPANS
+    )
+    last = replace(EXITS, teacher="itself", sampling=None, keep_spans=True)
+    whole = run_recipe(stage, last, work="whole").state_dict()
+    with monkeypatch.context() as patched:
+        patched.setattr(objectives.TaskObjective, "loss", dying(8))
+        with pytest.raises(Killed):
+            run_recipe(stage, last, work="cut")
+    rest = run_recipe(stage, last, work="cut").state_dict()
+    assert all(torch.equal(rest[name], whole[name]) for name in whole)
+    spans = [read_spans(tmp_path / work / "out") for work in ("whole", "cut")]
+    assert spans[0] is not None
+    assert spans[0] == spans[1]
+    up = whole["backbone.encoder.layer.0.intermediate.dense.weight"]
+    assert int((up == 0).sum()) == round(0.4 * up.numel())
+    assert torch.equal(prune_by_magnitude(up, 0.4), up)
+
+
+def test_stage_may_start_afresh(run_recipe: RunRecipe) -> None:
+    """A stage that starts afresh ends where it would have ended as the only one."""
+    taught = replace(DENSE, name="again", afresh=True)
+    after = run_recipe(DENSE, taught).state_dict()
+    alone = run_recipe(taught, work="alone").state_dict()
+    assert all(torch.equal(after[name], alone[name]) for name in after)
 
 
 def test_exits_are_trained_on_a_frozen_backbone(run_recipe: RunRecipe) -> None:
@@ -200,3 +247,11 @@ def test_hidden_mismatch_by_hand() -> None:
     # Variances are 2; squared errors (1 + 0) / 2 and (0 + 1) / 2.
     found = hidden_mismatch(student, teacher, torch.tensor([[1, 0]]))
     assert float(found) == pytest.approx((0.5 / 2 + 0.5 / 2) / 2)
+
+
+def test_regression_loss_by_hand() -> None:
+    """Answers 1 and 3 to a label of 2 and a teacher of 3: squared errors, weighed 1 to 3."""
+    logits, teacher = torch.tensor([[[1.0], [3.0]]]), torch.tensor([[3.0]])
+    weights = torch.tensor([0.25, 0.75])
+    found = exit_loss(logits, torch.tensor([2.0]), weights, teacher, 1.0, 0.5)
+    assert float(found) == 0.25 * (0.5 * 1 + 0.5 * 4) + 0.75 * (0.5 * 1 + 0.5 * 0)

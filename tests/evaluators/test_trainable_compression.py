@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from evaluators.compression import CompressibleEncoder, prune_by_magnitude
 from evaluators.encoders import load_checkpoint, pad_batch
 from evaluators.sampling import Sampling
 from evaluators.trainable_compression import TrainableCompression, _thresholds
+from evaluators.training_stages import Stage
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, adaptivfloat, parse_number_format
 
 MakeKnobs = Callable[..., ModelKnobs]
@@ -47,8 +49,8 @@ SETTINGS: list[dict[str, Any]] = [
 
 def trainable(folder: Path, batches: list[Tensor], **changes: Any) -> TrainableCompression:
     """A checkpoint ready for training, without dropout."""
-    sampling = Sampling(**{name: getattr(SAMPLING, name) for name in SAMPLING.__slots__} | changes)
-    made = TrainableCompression(load_checkpoint(folder), sampling, batches)
+    stage = Stage(name="s", epochs=1, learning_rate=1.0, sampling=replace(SAMPLING, **changes))
+    made = TrainableCompression(load_checkpoint(folder), stage, batches, 1_000)
     made.look(0)
     return made
 
@@ -179,6 +181,6 @@ def test_running_state_goes_on(
     knobs = make_knobs(**SETTINGS[-1])
     learner = trainable(tiny, batches)
     learner.states(knobs, 0 * batches[2] + 7)
-    other = TrainableCompression(load_checkpoint(tiny), SAMPLING, batches)
+    other = trainable(tiny, batches)
     other.restore(learner.running_state())
     assert torch.equal(learner.states(knobs, batches[0])[1], other.states(knobs, batches[0])[1])

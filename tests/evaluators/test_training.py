@@ -13,7 +13,8 @@ from torch import Tensor
 from evaluators import training
 from evaluators.encoders import ExitEncoder, load_checkpoint, load_tokenizer, pad_batch, token_ids
 from evaluators.glue import TaskData
-from evaluators.training import exit_accuracies, run_stage
+from evaluators.tasks import SST2
+from evaluators.training import exit_scores, run_stage
 from evaluators.training_stages import Stage
 
 STAGE = Stage(name="tiny", epochs=2, learning_rate=1e-2, batch_size=8)  # 5 steps an epoch
@@ -50,6 +51,10 @@ class LastExit:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Nothing was saved."""
         assert not state
+
+    def further_parameters(self) -> list[tuple[Tensor, float]]:
+        """None."""
+        return []
 
 
 def trained(
@@ -111,5 +116,5 @@ def test_accuracy_of_every_exit_is_a_count(tiny: Path, tiny_task: TaskData) -> N
         with torch.inference_mode():
             logits = model(torch.tensor([row]), torch.ones(1, len(row), dtype=torch.long))
         expected += logits[0].argmax(-1) == label
-    found = exit_accuracies(model, tokenizer, tiny_task.report)
-    assert found == [round(float(right) / 16, 4) for right in expected]
+    found = exit_scores(model, tokenizer, tiny_task.report, SST2)
+    assert found["accuracy"] == [round(float(right) / 16, 4) for right in expected]
