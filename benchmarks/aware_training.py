@@ -4,8 +4,8 @@
 
 PLAIN and AWARE are checkpoint folders of one encoder, fine-tuned plainly and compression-aware.
 Every setting of encoder sparsity and weight bits prunes and rounds both (activations
-AdaptivFloat<8,3>, full spans, embeddings not pruned), and both answer the same rows of ``report`` at
-their last exit. The difference of accuracy d = (n01 - n10) / n has the standard error of paired
+AdaptivFloat<8,3>, full spans, embeddings not pruned), and both answer the same rows of ``report``
+at their last exit. The difference of accuracy d = (n01 - n10) / n has the standard error of paired
 answers, sqrt(n01 + n10 - (n01 - n10)²/n) / n (Agresti, Categorical Data Analysis, section 11.1),
 with n01 rows that only AWARE answers right and n10 that only PLAIN does. The 95 % interval is
 d ± 1.96 of it, the p-value that of McNemar's exact test.
@@ -76,7 +76,7 @@ def paired(plain: NDArray[np.bool_], aware: NDArray[np.bool_]) -> dict[str, floa
 
     >>> found = paired(np.array([True, False, False, True]), np.array([True, True, True, False]))
     >>> found["difference"], round(found["half_width"], 3), found["p_value"]
-    (0.25, 0.812, 1.0)
+    (0.25, 0.813, 1.0)
     """
     n, gained, lost = len(plain), int((~plain & aware).sum()), int((plain & ~aware).sum())
     error = math.sqrt(gained + lost - (gained - lost) ** 2 / n) / n

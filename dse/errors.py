@@ -8,6 +8,7 @@ from evaluators.checkpoints import CheckpointError, UnknownCheckpointError
 from evaluators.glue import GlueDataError
 from evaluators.recipes import RecipeError
 from evaluators.tasks import UnknownTaskError
+from evaluators.training_stages import TrainingError
 from search_space import ConditionError
 from studies.recorded import RecordedTracesError
 from studies.records import RecordError
@@ -71,6 +72,7 @@ _CODE_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (StudyFileError, 3),
     (ConditionError, 3),
     (RecipeError, 3),
+    (TrainingError, 3),
     (UnknownTaskError, 3),
     (RecordError, 4),
     (RecordedTracesError, 5),

@@ -31,13 +31,21 @@ from evaluators.glue import DATASETS_PREFIX, Sentences, TaskData, load_task, tra
 from evaluators.learned_spans import Spans, hard_spans, write_spans
 from evaluators.live import SCALE_SENTENCES, equal_length_batches
 from evaluators.objectives import HiddenObjective, TaskObjective
-from evaluators.recipes import MINILM, Recipe, RecipeError
+from evaluators.recipes import MINILM, Recipe
 from evaluators.students import pretrained_folder, pretrained_minilm, shared_student
 from evaluators.task_metrics import TASK_METRICS
 from evaluators.tasks import GlueTask, glue_task
 from evaluators.trainable_compression import SOFT_SPANS, TrainableCompression
 from evaluators.training import Progress, exit_scores, run_stage, saved_state
-from evaluators.training_stages import CHECKPOINT, INITIAL, ITSELF, Stage, StageData, Trained
+from evaluators.training_stages import (
+    CHECKPOINT,
+    INITIAL,
+    ITSELF,
+    Stage,
+    StageData,
+    Trained,
+    TrainingError,
+)
 from search_space import NumberFormat
 
 _TEXT_WORDS: Final = 32
@@ -77,12 +85,14 @@ class RecipeRun:
         Raises:
             CheckpointError: a checkpoint, or the state of an earlier stage, is missing or damaged.
             GlueDataError: the data are.
-            RecipeError: the recipe does not fit the encoder or the task.
+            TrainingError: the recipe does not fit the encoder or the task, or a loss is not finite.
         """
         self.work.mkdir(parents=True, exist_ok=True)
         self.data = load_task(glue_task(self.recipe.task), self.source)
         self.say(self.data.description)
         model = self._started()
+        for stage in self.recipe.stages:
+            stage.weights_of_exits(model.n_layers)
         first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         stages = self.recipe.stages
         saved = [i for i, one in enumerate(stages) if (self.work / _state_file(one)).is_file()]
@@ -108,11 +118,17 @@ class RecipeRun:
         torch.manual_seed(self.seed)
         if initial != MINILM:
             if self.recipe.student is not None:
-                raise RecipeError(f"A student starts from {MINILM!r} alone, not {initial!r}.")
+                raise TrainingError(f"A student starts from {MINILM!r} alone, not {initial!r}.")
             return self._with_outputs(load_checkpoint(folder, self.data.task.n_outputs))
         backbone = pretrained_minilm()
         if self.recipe.student is None:
             return ExitEncoder(backbone, n_classes=self.data.task.n_outputs)
+        layers = backbone.config.num_hidden_layers
+        if self.recipe.student.layers % layers:
+            raise TrainingError(
+                f"layers {self.recipe.student.layers} of the student: expected a multiple of the "
+                f"{layers} of {initial!r}."
+            )
         self._initial = backbone.eval()  # type: ignore[no-untyped-call]
         student = shared_student(backbone, self.recipe.student)
         return ExitEncoder(student, n_classes=self.data.task.n_outputs)
@@ -153,7 +169,7 @@ class RecipeRun:
         """Token ids of the training text of all GLUE tasks at hand, without what is held out."""
         data = self.data
         if str(self.source).startswith(DATASETS_PREFIX):
-            raise RecipeError(
+            raise TrainingError(
                 f"Training text is read from a folder of GLUE tasks: expected one, not "
                 f"{str(self.source)!r}."
             )
@@ -202,7 +218,11 @@ class RecipeRun:
             told = "; ".join(f"{name} {_told(values)}" for name, values in scores.items())
             self.say(f"{stage.name}: epoch {epoch} of {stage.epochs}, on select: {told}")
 
-        run_stage(stage, learner, objective, lengths, self.work, self.seed, self.say, after_epoch)
+        run_stage(
+            *(stage, learner, objective, lengths, self.work, self.seed, self.say),
+            after_epoch=after_epoch,
+            of=f"{self.data.task.name}, seed {self.seed}",
+        )
         if compression is not None:
             self._spans = compression.finish() or self._spans
         model.load_state_dict(learner.state_dict())
@@ -213,18 +233,19 @@ class RecipeRun:
             return None
         if stage.teacher == CHECKPOINT:
             if self.teacher is None and not self.recipe.teacher:
-                raise RecipeError(
+                raise TrainingError(
                     f"Stage {stage.name!r} learns from a checkpoint: name one by --teacher, or as "
                     "teacher in the recipe."
                 )
             folder = self.teacher or _folder(self.recipe.teacher)
             other = load_checkpoint(folder, self.data.task.n_outputs)
             if _outputs(other) != self.data.task.n_outputs:
-                raise RecipeError(
+                raise TrainingError(
                     f"Teacher {folder} has {_outputs(other)} outputs at every exit, expected "
                     f"{self.data.task.n_outputs} for {self.data.task.name}: name one that was "
                     "trained for it by --teacher."
                 )
+            self._check_hidden(stage, model, other)
             return other
         weights = saved_state(self.work, stage.teacher, "model")
         if weights is None:
@@ -232,6 +253,16 @@ class RecipeRun:
         teacher = copy.deepcopy(model)
         teacher.load_state_dict(weights)
         return teacher.eval()
+
+    def _check_hidden(self, stage: Stage, model: ExitEncoder, teacher: ExitEncoder) -> None:
+        """Refuse a teacher whose hidden states the encoder's cannot be matched with."""
+        widths = [one.exits[0].get_submodule("pooler").in_features for one in (model, teacher)]
+        if stage.hidden_weight and (model.n_layers % teacher.n_layers or len(set(widths)) > 1):
+            raise TrainingError(
+                f"hidden_weight of stage {stage.name!r}: {model.n_layers} layers of width "
+                f"{widths[0]} cannot match the {teacher.n_layers} of width {widths[1]} of the "
+                "teacher; expected the same width and a multiple of its layers."
+            )
 
     def _write(self, model: ExitEncoder, out: Path, sentences: Sequence[int]) -> None:
         """Write the checkpoint with its card, which also scores the weights as they were stored."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from evaluators.codecs.calibration import Calibration
 from evaluators.codecs.registry import codec_of
 from evaluators.formats import quantise
+from evaluators.training_stages import TrainingError
 from search_space import FP16, FP32, NumberFormat
 
 RANGE_DECAY: Final = 0.99
@@ -64,7 +65,7 @@ class TrainingRounding:
         """The rounded activation (same shape).
 
         Raises:
-            ValueError: a value is not finite.
+            TrainingError: a value is not finite.
         """
         if self.number_format == FP32:
             return x
@@ -72,7 +73,7 @@ class TrainingRounding:
             return pass_through(quantise(x, FP16), x)
         least, greatest = (float(value) for value in torch.aminmax(x.detach()))
         if not (math.isfinite(least) and math.isfinite(greatest)):
-            raise ValueError(
+            raise TrainingError(
                 f"Activations from {least} to {greatest} in training: expected finite numbers; "
                 "train with a lower learning rate."
             )

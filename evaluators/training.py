@@ -25,7 +25,7 @@ from evaluators.encoders import ExitEncoder, pad_rows, token_rows
 from evaluators.sentences import Sentences
 from evaluators.task_metrics import TASK_METRICS
 from evaluators.tasks import GlueTask
-from evaluators.training_stages import Stage
+from evaluators.training_stages import Stage, TrainingError
 
 SAVE_EVERY: Final = 250
 
@@ -57,6 +57,7 @@ def run_stage(
     seed: int,
     say: Progress,
     after_epoch: Callable[[int], None] | None = None,
+    of: str = "",
 ) -> None:
     """Train ``model`` in place, from the last saved state of that stage if there is one.
 
@@ -69,15 +70,18 @@ def run_stage(
         seed: of batch order and dropout.
         say: receives a line of progress now and then.
         after_epoch: called with the number of epochs done, the model in evaluation mode.
+        of: what run the stage is of, in words: kept in the saved state, so that another run does
+            not take it for its own.
 
     Raises:
-        CheckpointError: the saved state is damaged or of another model.
+        CheckpointError: the saved state is damaged, or of another model or run.
+        TrainingError: the loss is not finite.
     """
     path = work / f"{stage.name}.safetensors"
     steps_per_epoch = math.ceil(len(lengths) / stage.batch_size)
     total = stage.steps(len(lengths))
     optimiser = _adamw(model, stage, objective)
-    step = _restore(path, model, optimiser, objective)
+    step = _restore(path, model, optimiser, objective, of)
     if step:
         say(f"{stage.name}: continuing at step {step} of {total}")
     model.train()
@@ -90,6 +94,11 @@ def run_stage(
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * _schedule(step, total, stage.warmup_of(total))
         value = objective.loss(batches[within], step)
+        if not math.isfinite(value.item()):
+            raise TrainingError(
+                f"{stage.name}: the loss of step {step + 1} is {value.item()}, expected a finite "
+                "number; train with a lower learning rate."
+            )
         optimiser.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -103,7 +112,7 @@ def run_stage(
                 f"{rate * (total - step) / 60:.0f} min left"
             )
         if step % SAVE_EVERY == 0 or step == total:
-            _save(path, model, optimiser, objective, step)
+            _save(path, model, optimiser, objective, {"step": str(step), "of": of})
         if after_epoch is not None and (step % steps_per_epoch == 0 or step == total):
             model.eval()
             after_epoch(math.ceil(step / steps_per_epoch))
@@ -179,12 +188,13 @@ def saved_state(work: Path, stage: str, part: str) -> dict[str, Tensor] | None:
     return _part(_read(path)[0], part)
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], int]:
-    """The tensors of a saved state, and the steps done."""
+def _read(path: Path) -> tuple[dict[str, Tensor], int, str]:
+    """The tensors of a saved state, the steps done, and what run it is of."""
     try:
         tensors = load_file(path)
         with safe_open(path, framework="pt") as handle:
-            return tensors, int((handle.metadata() or {})["step"])
+            metadata: dict[str, str] = handle.metadata() or {}
+            return tensors, int(metadata["step"]), metadata.get("of", "")
     except (SafetensorError, LookupError, ValueError) as error:
         raise CheckpointError(
             f"{path}: not the saved state of a stage ({error}); remove it to run the stage again."
@@ -201,7 +211,7 @@ def _save(
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
     objective: Objective,
-    step: int,
+    metadata: dict[str, str],
 ) -> None:
     tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
     tensors |= {f"running.{k}": v.contiguous() for k, v in objective.running_state().items()}
@@ -209,17 +219,21 @@ def _save(
         tensors |= {f"adam.{index}.{k}": v.contiguous() for k, v in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    save_file({k: v.clone() for k, v in tensors.items()}, temporary, metadata={"step": str(step)})
+    save_file({k: v.clone() for k, v in tensors.items()}, temporary, metadata=metadata)
     temporary.replace(path)
 
 
 def _restore(
-    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, objective: Objective
+    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, objective: Objective, of: str
 ) -> int:
     """Load the saved state, if any; the number of steps already done."""
     if not path.is_file():
         return 0
-    tensors, step = _read(path)
+    tensors, step, saved_of = _read(path)
+    if of and saved_of and saved_of != of:
+        raise CheckpointError(
+            f"{path}: the saved state of {saved_of}; expected {of}. Give an empty work folder."
+        )
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _part(tensors, "adam").items():
         index, key = name.split(".")

@@ -21,6 +21,10 @@ INITIAL: Final = "initial"
 """Teacher of a student's stage on text: the encoder that the recipe starts from."""
 
 
+class TrainingError(ValueError):
+    """A recipe does not fit what it is run on, or training came to nothing."""
+
+
 class StageData(StrEnum):
     """What a stage is trained on."""
 
@@ -250,11 +254,11 @@ class Stage:
         """Weight of each exit (n_exits,) in the loss; they sum to 1.
 
         Raises:
-            ValueError: the stage gives weights to another number of exits.
+            TrainingError: the stage gives weights to another number of exits.
         """
         weights: Sequence[float] = self.exit_weights or (1.0,) * n_exits
         if len(weights) != n_exits:
-            raise ValueError(
+            raise TrainingError(
                 f"exit_weights of stage {self.name!r} are {len(weights)}: expected one for each of "
                 f"the {n_exits} exits of the encoder, or none to weigh all alike."
             )

@@ -19,7 +19,7 @@ from evaluators.glue import TaskData
 from evaluators.learned_spans import read_spans
 from evaluators.objectives import TaskObjective, exit_loss, hidden_mismatch
 from evaluators.recipe_runs import RecipeRun
-from evaluators.recipes import Recipe, RecipeError
+from evaluators.recipes import Recipe
 from evaluators.sampling import Sampling
 from evaluators.training_stages import (
     CHECKPOINT,
@@ -28,6 +28,7 @@ from evaluators.training_stages import (
     SpanLearning,
     Stage,
     Trained,
+    TrainingError,
 )
 from search_space import FULL_SPAN_TOKENS, adaptivfloat
 
@@ -83,7 +84,11 @@ def run_recipe(
     monkeypatch.setattr(training, "SAVE_EVERY", 3)
 
     def run(
-        *stages: Stage, work: str = "work", family: str = "bert", teacher: Path | None = None
+        *stages: Stage,
+        work: str = "work",
+        family: str = "bert",
+        teacher: Path | None = None,
+        seed: int = 1,
     ) -> ExitEncoder:
         recipe = Recipe(
             title="tiny",
@@ -92,7 +97,7 @@ def run_recipe(
             stored_as=adaptivfloat(8, 3),
         )
         folder = tmp_path / work
-        RecipeRun(recipe, Path("unused"), folder, teacher, 1, lambda _: None).finished(
+        RecipeRun(recipe, Path("unused"), folder, teacher, seed, lambda _: None).finished(
             folder / "out"
         )
         weights = training.saved_state(folder, stages[-1].name, "model")
@@ -212,7 +217,7 @@ def test_teacher_may_be_another_checkpoint(
         teacher=CHECKPOINT,
         hidden_weight=1.0,
     )
-    with pytest.raises(RecipeError, match="name one by --teacher"):
+    with pytest.raises(TrainingError, match="name one by --teacher"):
         run_recipe(stage)
     run_recipe(stage, teacher=tiny_folders["albert"])
 
@@ -223,6 +228,26 @@ def test_lost_state_of_the_teacher_is_said(run_recipe: RunRecipe, tmp_path: Path
     (tmp_path / "work" / "dense.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"dense\.safetensors: no such file; stage 'aware'"):
         run_recipe(DENSE, AWARE)
+
+
+def test_recipe_that_does_not_fit_is_said(run_recipe: RunRecipe) -> None:
+    """Weights for other exits than there are, and a loss that explodes, are errors."""
+    with pytest.raises(TrainingError, match="one for each of the 3 exits"):
+        run_recipe(replace(DENSE, exit_weights=(1, 1)))
+    with pytest.raises(TrainingError, match="expected a finite number"):
+        run_recipe(replace(DENSE, learning_rate=1e30), work="wild")
+
+
+def test_work_folder_belongs_to_one_run(run_recipe: RunRecipe, tmp_path: Path) -> None:
+    """A state of another task or seed, of another encoder, or no state at all, is refused."""
+    run_recipe(DENSE)
+    with pytest.raises(CheckpointError, match=r"of SST-2, seed 1; expected SST-2, seed 2"):
+        run_recipe(DENSE, seed=2)
+    with pytest.raises(CheckpointError, match="of another model or recipe"):
+        run_recipe(DENSE, family="albert")
+    (tmp_path / "work" / "dense.safetensors").write_bytes(b"no")
+    with pytest.raises(CheckpointError, match="not the saved state of a stage"):
+        run_recipe(DENSE)
 
 
 def test_exit_loss_by_hand() -> None:

@@ -8,6 +8,7 @@ import torch
 from evaluators.activations import ActivationQuantiser
 from evaluators.formats import quantise
 from evaluators.straight_through import RANGE_DECAY, TrainingRounding, pass_through
+from evaluators.training_stages import TrainingError
 from search_space import FP16, adaptivfloat, parse_number_format
 
 NAMES = ["fp16", "adaptivfloat<8,3>", "e4m3", "int8", "int8-affine", "mxint8", "mxfp4"]
@@ -70,5 +71,5 @@ def test_running_range_covers_and_fades() -> None:
 
 def test_activations_that_overflow_are_refused() -> None:
     """An activation that is not finite ends training with a sentence."""
-    with pytest.raises(ValueError, match="expected finite numbers"):
+    with pytest.raises(TrainingError, match="expected finite numbers"):
         TrainingRounding(adaptivfloat(8, 3))(torch.tensor([1.0, float("inf")]))
