@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from evaluators.cards import as_json, majority_score
 from evaluators.checkpoints import CheckpointError, checkpoint_folder
 from evaluators.encoders import (
     ExitEncoder,
@@ -33,8 +32,7 @@ from evaluators.live import SCALE_SENTENCES, equal_length_batches
 from evaluators.objectives import HiddenObjective, TaskObjective
 from evaluators.recipes import MINILM, Recipe
 from evaluators.students import pretrained_folder, pretrained_minilm, shared_student
-from evaluators.task_metrics import TASK_METRICS
-from evaluators.tasks import GlueTask, glue_task
+from evaluators.tasks import glue_task
 from evaluators.trainable_compression import SOFT_SPANS, TrainableCompression
 from evaluators.training import Progress, exit_scores, run_stage, saved_state
 from evaluators.training_stages import (
@@ -46,7 +44,6 @@ from evaluators.training_stages import (
     Trained,
     TrainingError,
 )
-from search_space import NumberFormat
 
 _TEXT_WORDS: Final = 32
 _TEXT_TOKENS: Final = 48
@@ -281,13 +278,13 @@ class RecipeRun:
             "stored_as": str(recipe.stored_as),
             "seed": self.seed,
             "stages": [
-                {**_as_json(stage), "sentences": count, "steps": stage.steps(count)}
+                {**as_json(stage), "sentences": count, "steps": stage.steps(count)}
                 for stage, count in zip(recipe.stages, sentences, strict=True)
             ],
             "torch": torch.__version__,
             "majority_class": {
-                "select": _majority_score(data.select, data.task),
-                "report": _majority_score(data.report, data.task),
+                "select": majority_score(data.select, data.task),
+                "report": majority_score(data.report, data.task),
             },
         }
         if teacher is not None:
@@ -338,22 +335,3 @@ def _outputs(model: ExitEncoder) -> int:
 
 def _told(values: Sequence[float]) -> str:
     return " ".join(f"{value:.3f}" for value in values)
-
-
-def _majority_score(data: Sentences, task: GlueTask) -> float:
-    """The task's primary metric of giving every row the commonest class, or the mean number."""
-    labels = np.array(data.labels)
-    answer = labels.mean() if task.is_regression else Counter(data.labels).most_common(1)[0][0]
-    values = TASK_METRICS[task.primary_metric].values(np.full((1, len(labels)), answer), labels)
-    return round(float(values[0]), 4)
-
-
-def _as_json(value: Any) -> Any:
-    """A value of a recipe as JSON has it: number formats by name, no key for what is not set."""
-    if isinstance(value, NumberFormat):
-        return str(value)
-    if isinstance(value, tuple):
-        return [_as_json(one) for one in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _as_json(getattr(value, name)) for name in value.__dataclass_fields__}
-    return value

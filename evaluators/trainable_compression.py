@@ -13,7 +13,6 @@ where a matrix is small:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -21,11 +20,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional
 
-from evaluators.codecs.calibration import Calibration
-from evaluators.codecs.codec import Scaling
-from evaluators.codecs.registry import codec_of
 from evaluators.compression import (
     attach_rounding,
     attach_sites,
@@ -35,15 +30,18 @@ from evaluators.compression import (
 from evaluators.encoders import ExitEncoder
 from evaluators.formats import quantise
 from evaluators.learned_spans import SoftSpans, Spans, hard_spans
+from evaluators.magnitudes import (
+    THRESHOLD_SAMPLE,
+    kept_by_magnitude,
+    magnitude_thresholds,
+    pruned_scaling,
+)
 from evaluators.movement import kept_by_scores, masked_by_scores, score_threshold
 from evaluators.sampling import Sampling
 from evaluators.spans import allocate_spans
 from evaluators.straight_through import TrainingRounding, pass_through
 from evaluators.training_stages import PruningMethod, Stage
-from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat, ScaleSharing
-
-THRESHOLD_SAMPLE: Final = 65_536
-"""Weights that a threshold is taken from; the pruned share is so within 0.4 points (2 sigma)."""
+from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, ScaleSharing
 
 THRESHOLD_STEPS: Final = 50
 SAMPLING_SEED: Final = 1_000_003
@@ -190,7 +188,9 @@ class TrainableCompression(nn.Module):
                 for part, names in (("encoder", self._pruned()), ("embedding", self._tables)):
                     for name in names:
                         weight = self.model.get_parameter(name)
-                        self._thresholds[name] = _thresholds(weight, self._sparsities[part])
+                        self._thresholds[name] = magnitude_thresholds(
+                            weight, self._sparsities[part]
+                        )
         if step % SPAN_STEPS == 0 and self._budgets:
             self._spans = self._shared_out()
 
@@ -274,7 +274,7 @@ class TrainableCompression(nn.Module):
             masked = masked_by_scores(weight, scores, highest)
             return pass_through(quantise(masked.detach(), knobs.weight_format), masked)
         threshold = self._threshold(name, "encoder", knobs.encoder_sparsity)
-        rounded = quantise(_kept(weight.detach(), threshold), knobs.weight_format)
+        rounded = quantise(kept_by_magnitude(weight.detach(), threshold), knobs.weight_format)
         return pass_through(rounded, weight)
 
     def _looked_up(self, name: str, rows: Tensor) -> Tensor:
@@ -286,8 +286,8 @@ class TrainableCompression(nn.Module):
         scaling = None
         if knobs.weight_format.scale_sharing is ScaleSharing.TENSOR:
             weight = self._tables[name].weight.detach()
-            scaling = _scaling(weight, threshold, knobs.weight_format)
-        kept = _kept(rows.detach().flatten(0, -2), threshold)
+            scaling = pruned_scaling(weight, threshold, knobs.weight_format)
+        kept = kept_by_magnitude(rows.detach().flatten(0, -2), threshold)
         rounded = quantise(kept, knobs.weight_format, scaling=scaling)
         return pass_through(rounded.view_as(rows), rows)
 
@@ -345,28 +345,3 @@ class TrainableCompression(nn.Module):
         for layer, site in enumerate(self._sites):
             if self._kept_spans is not None:
                 site.spans = self._kept_spans[layer]
-
-
-def _thresholds(weight: Tensor, sparsities: Sequence[float]) -> Tensor:
-    """Largest magnitude (n_sparsities,) that each sparsity prunes; -1 where it prunes nothing."""
-    sample = weight.detach().flatten()
-    sample = sample[:: math.ceil(sample.numel() / THRESHOLD_SAMPLE)].abs().sort().values
-    counts = [round(sparsity * sample.numel()) for sparsity in sparsities]
-    return torch.tensor([float(sample[count - 1]) if count else -1.0 for count in counts])
-
-
-def _kept(weight: Tensor, threshold: float) -> Tensor:
-    """The weights with all up to that magnitude set to 0; below 0, the weights themselves."""
-    return weight if threshold < 0 else functional.hardshrink(weight, threshold)
-
-
-def _scaling(weight: Tensor, threshold: float, number_format: NumberFormat) -> Scaling:
-    """The scale that a matrix has once it is pruned."""
-    codec = codec_of(number_format)
-    if codec.needs_distribution:
-        return codec.own_scaling(_kept(weight, threshold).numpy())
-    extremes = torch.stack(torch.aminmax(weight))
-    least, greatest = _kept(extremes, threshold).tolist()
-    scaling = codec.calibrated_scaling(Calibration.of_extremes(least, greatest))
-    assert scaling is not None
-    return scaling

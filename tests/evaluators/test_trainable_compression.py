@@ -11,13 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from evaluators import straight_through, trainable_compression
+from evaluators import magnitudes, straight_through
 from evaluators.codecs.calibration import Calibration
 from evaluators.codecs.registry import codec_of
 from evaluators.compression import CompressibleEncoder, prune_by_magnitude
 from evaluators.encoders import load_checkpoint, pad_batch
+from evaluators.magnitudes import magnitude_thresholds
 from evaluators.sampling import Sampling
-from evaluators.trainable_compression import TrainableCompression, _thresholds
+from evaluators.trainable_compression import TrainableCompression
 from evaluators.training_stages import Stage
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, adaptivfloat, parse_number_format
 
@@ -138,7 +139,7 @@ def test_small_matrices_have_exact_thresholds() -> None:
     """A sample of all weights prunes as many as pruning by magnitude does."""
     weight = torch.randn(40, 50, generator=torch.manual_seed(0))
     for sparsity, threshold in zip(
-        (0.0001, 0.3, 0.7), _thresholds(weight, (0.0001, 0.3, 0.7)), strict=True
+        (0.0001, 0.3, 0.7), magnitude_thresholds(weight, (0.0001, 0.3, 0.7)), strict=True
     ):
         assert torch.equal(
             weight * (weight.abs() > threshold), prune_by_magnitude(weight, sparsity)
@@ -147,9 +148,11 @@ def test_small_matrices_have_exact_thresholds() -> None:
 
 def test_large_matrices_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """An evenly spaced sample prunes about the share that it is asked for."""
-    monkeypatch.setattr(trainable_compression, "THRESHOLD_SAMPLE", 5_000)
+    monkeypatch.setattr(magnitudes, "THRESHOLD_SAMPLE", 5_000)
     weight = torch.randn(200, 300, generator=torch.manual_seed(0))
-    for sparsity, threshold in zip((0.3, 0.8), _thresholds(weight, (0.3, 0.8)), strict=True):
+    for sparsity, threshold in zip(
+        (0.3, 0.8), magnitude_thresholds(weight, (0.3, 0.8)), strict=True
+    ):
         assert float((weight.abs() <= threshold).float().mean()) == pytest.approx(
             sparsity, abs=0.02
         )
