@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-is-done
 SCHEMA := studies/study.schema.json
+TEST_WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 # Nothing here reaches for a model hub, and Ray sends no usage statistics.
 export HF_HUB_OFFLINE := 1
@@ -33,8 +34,9 @@ $(STAMP): requirements.txt pyproject.toml
 study: setup ## run the shipped study edgebert-sst2: Pareto front, report and records in a run folder
 	$(BIN)/dse run edgebert-sst2 --strategy nested
 
-test: setup ## all tests, fast and slow, with branch coverage
-	$(BIN)/python -m pytest --cov --cov-report=term-missing --durations=10
+test: setup ## all tests, fast and slow, with branch coverage; TEST_WORKERS processes, one for each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile \
+		--no-loadscope-reorder --cov --cov-report=term-missing --durations=10
 
 test-fast: setup ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not ray"

@@ -23,10 +23,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from evaluators.batches import equal_length_batches
 from evaluators.compression import CompressibleEncoder
 from evaluators.encoders import TokenRow, load_tokenizer, token_rows
 from evaluators.glue import TaskData, load_task
-from evaluators.live import SCALE_SENTENCES, equal_length_batches
+from evaluators.live import SCALE_SENTENCES
 from evaluators.tasks import glue_task
 from search_space import FULL_SPAN_TOKENS, CellKind, ModelKnobs, adaptivfloat
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from evaluators.batches import equal_length_batches
 from evaluators.checkpoints import CheckpointError
 from evaluators.compression import CompressibleEncoder
 from evaluators.encoders import (
@@ -31,7 +30,6 @@ from evaluators.trace_cache import TraceCache
 from evaluators.traces import LUT_ROWS, TRACE_VERSION, ExitTrace, Split, entropies
 from search_space import ModelKnobs
 
-BATCH_SENTENCES: Final = 64
 SCALE_SENTENCES: Final = 64
 """Calibration sentences that set activation scales and spans; the predictor uses all of them."""
 SAVE_SECONDS: Final = 20.0
@@ -221,19 +219,3 @@ def _stages(
     order = select_order(n_select)
     drawn = [(end, order[start:end]) for start, end in zip([0, *looks], counts, strict=True)]
     return [*drawn, (n_select, np.arange(n_select, n_sentences))]
-
-
-def equal_length_batches(rows: Sequence[TokenRow]) -> list[tuple[list[int], Tensor]]:
-    """Positions and token ids (batch, tokens) of rows of one length each, shortest first.
-
-    Pairs of sentences give (batch, tokens, 2): token and token type ids.
-    """
-    by_length: dict[int, list[int]] = {}
-    for position, row in enumerate(rows):
-        by_length.setdefault(len(row), []).append(position)
-    batches = []
-    for _, positions in sorted(by_length.items()):
-        for start in range(0, len(positions), BATCH_SENTENCES):
-            part = positions[start : start + BATCH_SENTENCES]
-            batches.append((part, torch.tensor([rows[i] for i in part], dtype=torch.long)))
-    return batches

@@ -13,6 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from evaluators.batches import equal_length_batches
 from evaluators.cards import as_json, majority_score
 from evaluators.checkpoints import CheckpointError, checkpoint_folder
 from evaluators.encoders import (
@@ -28,7 +29,7 @@ from evaluators.encoders import (
 )
 from evaluators.glue import DATASETS_PREFIX, Sentences, TaskData, load_task, training_texts
 from evaluators.learned_spans import Spans, hard_spans, write_spans
-from evaluators.live import SCALE_SENTENCES, equal_length_batches
+from evaluators.live import SCALE_SENTENCES
 from evaluators.objectives import HiddenObjective, TaskObjective
 from evaluators.recipes import MINILM, Recipe
 from evaluators.students import pretrained_folder, pretrained_minilm, shared_student

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -99,12 +99,13 @@ def breakdown(
     g = sentences(e)
     energy = {part: np.full(len(columns), np.nan) for part in ENERGY_PARTS}
     latency = {part: np.full(len(columns), np.nan) for part in LATENCY_PARTS}
-    for block in e.blocks():
+    for block in (block for batch in e.batches() for block in batch.blocks()):
+        rows = block.batch.rows[block.which]
         energy_means, latency_means = _means(block, g, weights)
         for part, values in energy_means.items():
-            energy[part][block.rows] = values
+            energy[part][rows] = values
         for part, values in latency_means.items():
-            latency[part][block.rows] = values
+            latency[part][rows] = values
     return Breakdown(
         energy_pj=energy,
         latency_ns=latency,
@@ -113,12 +114,18 @@ def breakdown(
 
 
 def _runs(
-    g: Sentences, weights: Floats, chosen: Ints, n_tokens: int, n_levels: int
+    g: Sentences,
+    layer_counts: Ints,
+    weights: Floats,
+    chosen: Ints,
+    n_tokens: int,
+    n_levels: int,
 ) -> tuple[Floats, Floats]:
     """How often a sentence runs a step at a level, and changes to a level, on average.
 
     Args:
         g: the groups.
+        layer_counts: (n_layers, n_kinds) layers of each kind among 2 ... p.
         weights: (n_groups,) shares.
         chosen: (n_designs, n_choices) levels.
         n_tokens: distinct token counts.
@@ -128,16 +135,16 @@ def _runs(
         (n_designs, n_levels, n_token_counts, n_steps) runs, the start being the last step, and
         (n_designs, n_levels) changes.
     """
-    kinds = g.layer_counts.shape[1]
+    kinds = layer_counts.shape[1]
     designs, choices = chosen.shape
     runs = np.zeros((designs, n_levels, n_tokens, kinds + 1))
     later = np.zeros((choices, kinds))
-    np.add.at(later, g.choice, weights[:, None] * g.layer_counts[g.actual - 1])
+    np.add.at(later, g.choice, weights[:, None] * layer_counts[g.actual - 1])
     design = np.arange(designs)[:, None]
     where: Any = (design, chosen, g.choice_token[None], slice(0, kinds))
     np.add.at(runs, where, later[None])
     token_share = np.bincount(g.choice_token[g.choice], weights, n_tokens)
-    runs[:, 0, :, g.first_kind] += token_share
+    runs[:, 0, :, g.kind_of_layer[0]] += token_share
     runs[:, 0, :, kinds] += token_share
     changes = np.zeros((designs, n_levels))
     leaving = np.bincount(g.choice, weights * (g.actual > 1), choices)
@@ -149,14 +156,18 @@ def _means(
     block: Block, g: Sentences, weights: Floats
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Mean energies and latencies by part of a block's designs."""
-    e, levels = block.whole, block.levels()
-    asleep, waiting = block.sleep()
-    designs = block.designs(levels, asleep, waiting, at_input=True)
-    chosen = np.zeros((len(block.rows), len(g.choice_token)), dtype=np.int16)
-    pj, ns = (np.empty((len(block.rows), len(weights))) for _ in range(2))
-    block.run(designs, g, chosen, choose=True, pj=pj, ns=ns)
+    batch = block.batch.take(block.which)
+    e, levels, all_of_it = batch.whole, batch.levels(), np.arange(len(batch.rows))
+    asleep, waiting = batch.sleep()
+    designs = batch.designs(levels, asleep, waiting, at_input=True)
+    chosen = np.zeros((len(all_of_it), len(g.choice_token)), dtype=np.int16)
+    pj, ns = (np.empty((len(all_of_it), len(weights))) for _ in range(2))
+    alone = replace(block, batch=batch, which=all_of_it)
+    alone.run(designs, g, chosen, choose=True, rows=all_of_it, pj=pj, ns=ns)
     n_levels = levels.voltage_v.shape[1]
-    runs, changes = _runs(g, weights, chosen.astype(np.int64), len(e.tokens), n_levels)
+    runs, changes = _runs(
+        g, e.layer_counts, weights, chosen.astype(np.int64), len(e.tokens), n_levels
+    )
 
     steps, local = block.steps, block.local
     period_ns = (1 / levels.clock_ghz)[:, :, None, None]
@@ -176,7 +187,7 @@ def _means(
     time_ns = runs * (fetch_ns + special_ns)
     busy_ns = time_ns.sum(axis=(2, 3)) + changes * levels.switch_ns
     energy = _switching(steps.energy_pj[local], runs, levels)
-    structure = block.structure
+    structure = batch.structure
     start_ns = time_ns[..., -1].sum(axis=(1, 2))
     stores_ns = time_ns.sum(axis=(1, 2, 3))
     envm_mw = e.stores.envm_mw[structure]

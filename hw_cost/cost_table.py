@@ -200,22 +200,24 @@ def cost_table(
     voltage = np.full((len(columns), len(g.choice_token)), np.nan)
     standby, idle, wake_ns, wake_pj = (np.full(len(columns), np.nan) for _ in range(4))
     charged = scenario.idle is IdleAccounting.LEAKAGE
-    for block in e.blocks():
-        rows, levels = block.rows, block.levels()
-        asleep, waiting = block.sleep()
-        standby[rows], wake_ns[rows] = asleep.standby_mw, asleep.wake_ns
-        wake_pj[rows] = asleep.wake_pj
-        idle[rows] = waiting.leakage_input_mw[:, 0] * charged
+    for batch in e.batches():
+        rows, levels = batch.rows, batch.levels()
+        asleep, waiting = batch.sleep()
         chosen = np.zeros((len(rows), len(g.choice_token)), dtype=np.int16)
-        pj, ns = np.empty((len(rows), len(groups))), np.empty((len(rows), len(groups)))
-        designs = block.designs(levels, asleep, waiting, at_input=True)
-        block.run(designs, g, chosen, choose=True, pj=pj, ns=ns)
-        energy[rows], latency[rows] = pj, ns
-        voltage[rows] = np.take_along_axis(levels.voltage_v, chosen.astype(np.int64), axis=1)
-        if core is not None:
-            designs = block.designs(levels, asleep, waiting, at_input=False)
-            block.run(designs, g, chosen, choose=False, pj=pj, ns=ns)
-            core[rows] = pj
+        designs = batch.designs(levels, asleep, waiting, at_input=True)
+        behind = (
+            batch.designs(levels, asleep, waiting, at_input=False) if core is not None else None
+        )
+        for block in batch.blocks():
+            block.run(designs, g, chosen, choose=True, rows=rows, pj=energy, ns=latency)
+            if core is not None and behind is not None:
+                block.run(behind, g, chosen, choose=False, rows=rows, pj=core, ns=latency)
+        fits = e.feasible[rows]
+        rows = rows[fits]
+        standby[rows], wake_ns[rows] = asleep.standby_mw[fits], asleep.wake_ns[fits]
+        wake_pj[rows] = asleep.wake_pj[fits]
+        idle[rows] = waiting.leakage_input_mw[fits, 0] * charged
+        voltage[rows] = np.take_along_axis(levels.voltage_v[fits], chosen[fits].astype(np.int64), 1)
     return CostTable(
         energy_pj=energy,
         core_energy_pj=core,

@@ -24,8 +24,11 @@ from hw_cost.work import Model, Rates, Work, model_of, rates_of, work_of
 from hw_cost.workload import Workload
 from search_space import IdleAccounting, Scenario
 
-_BLOCK_STEPS: Final = 32_768
-"""Structures times token counts that are worked out at once: some megabytes."""
+_BLOCK_STEPS: Final = 4_096
+"""Structures times token counts that are worked out at once: what a cache close by holds."""
+
+_BATCH_DESIGNS: Final = 8_192
+"""Designs whose supplies are worked out at once: some tens of megabytes."""
 
 
 class StepsOf(Protocol):
@@ -57,8 +60,8 @@ class Evaluation:
         stores: their stores.
         plan: their area and leakage.
         checks: feasibility conditions; that of the data buffers is the last.
-        feasible: (n_designs,); the buffers are looked at by `blocks`.
-        least_bits: (n_designs,) data-buffer bits needed; filled by `blocks`.
+        feasible: (n_designs,); the buffers are looked at by `Batch.blocks`.
+        least_bits: (n_designs,) data-buffer bits needed; filled by `Batch.blocks`.
     """
 
     workload: Workload
@@ -79,36 +82,13 @@ class Evaluation:
     feasible: Bools
     least_bits: Floats
 
-    def blocks(self, *, detailed: bool = False) -> Iterator[Block]:
-        """Feasible designs in blocks whose steps stay small; fills `feasible` of the buffers."""
+    def batches(self) -> Iterator[Batch]:
+        """Feasible designs in batches, those of a structure together."""
         rows = np.flatnonzero(self.feasible)
-        if len(rows) == 0:
-            return
         rows = rows[np.argsort(self.structure[rows], kind="stable")]
-        of = self.structure[rows]
-        wanted, place = np.unique(of, return_inverse=True)
-        model, rates = model_of(self.workload), rates_of(self.technology)
-        work = work_of(self.workload, self.tokens, self.chips.n, self.chips.units, self.technology)
-        size = max(_BLOCK_STEPS // (len(self.tokens) * (len(work.spans) + 1)), 16)
-        for first in range(0, len(wanted), size):
-            here = wanted[first : first + size]
-            chips = take_chips(self.chips, here)
-            steps = self.steps_of(model, rates, work, chips, detailed=detailed)
-            start, end = np.searchsorted(place, (first, first + len(here)))
-            designs, local = rows[start:end], place[start:end] - first
-            self.least_bits[designs] = steps.least_bits[local]
-            fits = steps.fits[local]
-            self.feasible[designs[~fits]] = False
-            if fits.any():
-                rows_fit = designs[fits]
-                yield Block(
-                    self,
-                    rows_fit,
-                    local[fits],
-                    steps,
-                    self.columns.take(rows_fit),
-                    self.structure[rows_fit],
-                )
+        for first in range(0, len(rows), _BATCH_DESIGNS):
+            here = rows[first : first + _BATCH_DESIGNS]
+            yield Batch(self, here, self.columns.take(here), self.structure[here])
 
     def area_mm2(self) -> dict[str, Floats]:
         """Area by block, (n_designs,)."""
@@ -194,24 +174,48 @@ def evaluation(
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """Some feasible designs with the steps of their structures.
+class Batch:
+    """Some designs that nothing but the buffers can make infeasible.
 
     Attributes:
         whole: the evaluation that they are part of.
         rows: (n,) their places among all designs.
-        local: (n,) their places in the steps.
-        steps: of the structures.
         columns: the designs.
-        structure: (n,) their places among all structures.
+        structure: (n,) their places among all structures, in rising order.
     """
 
     whole: Evaluation
     rows: Ints
-    local: Ints
-    steps: Steps
     columns: AcceleratorColumns
     structure: Ints
+
+    def take(self, which: Ints) -> Batch:
+        """Some of them."""
+        return Batch(self.whole, self.rows[which], self.columns.take(which), self.structure[which])
+
+    def blocks(self, *, detailed: bool = False) -> Iterator[Block]:
+        """Blocks whose steps stay small; fills feasibility and need of the buffers."""
+        e = self.whole
+        begins = np.flatnonzero(np.diff(self.structure, prepend=-1))
+        wanted, ends = self.structure[begins], np.append(begins, len(self.rows))
+        place = np.repeat(np.arange(len(wanted)), np.diff(ends))
+        model, rates = model_of(e.workload), rates_of(e.technology)
+        work = work_of(e.workload, e.tokens, e.chips.n, e.chips.units, e.technology)
+        chips = take_chips(e.chips, wanted)
+        size = max(_BLOCK_STEPS // (len(e.tokens) * (len(work.spans) + 1)), 16)
+        for first in range(0, len(wanted), size):
+            last = min(first + size, len(wanted))
+            here = take_chips(chips, slice(first, last))
+            steps = e.steps_of(model, rates, work, here, detailed=detailed)
+            which = np.arange(ends[first], ends[last])
+            local = place[which] - first
+            e.least_bits[self.rows[which]] = steps.least_bits[local]
+            if not steps.fits.all():
+                fits = steps.fits[local]
+                e.feasible[self.rows[which[~fits]]] = False
+                which, local = which[fits], local[fits]
+            if len(which):
+                yield Block(self, which, local, steps)
 
     def levels(self) -> SupplyLevels:
         """Their supplies."""
@@ -245,7 +249,6 @@ class Block:
         leakage_mw = levels.leakage_input_mw if at_input else levels.leakage_core_mw
         idle_mw = waiting.leakage_input_mw if at_input else waiting.leakage_core_mw
         return Designs(
-            structure=self.local,
             policy=columns.dvfs_policy,
             levels=level_counts(columns),
             period_ns=1 / levels.clock_ghz,
@@ -260,13 +263,49 @@ class Block:
             layer_mw=envm_mw[:, 1:].sum(axis=1) + dram_mw,
         )
 
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Designs of a batch that can run, with the steps of their structures.
+
+    Attributes:
+        batch: of the designs.
+        which: (n,) their places in the batch.
+        local: (n,) places of their structures in the steps.
+        steps: of the structures.
+    """
+
+    batch: Batch
+    which: Ints
+    local: Ints
+    steps: Steps
+
     def run(
-        self, x: Designs, g: Sentences, chosen: Levels, *, choose: bool, pj: Floats, ns: Floats
+        self,
+        x: Designs,
+        g: Sentences,
+        chosen: Levels,
+        *,
+        choose: bool,
+        rows: Ints,
+        pj: Floats,
+        ns: Floats,
     ) -> None:
         """Costs of the groups into ``pj`` and ``ns``; see `hw_cost.sentence.sentence_costs`."""
         steps = self.steps
         sentence_costs(
-            steps.energy_pj, steps.special_cycles, steps.fetches, x, g, chosen, choose, pj, ns
+            steps.energy_pj,
+            steps.special_cycles,
+            steps.fetches,
+            self.local,
+            self.which,
+            x,
+            g,
+            chosen,
+            choose,
+            rows,
+            pj,
+            ns,
         )
 
 
@@ -274,12 +313,30 @@ def sentences(e: Evaluation) -> Sentences:
     """Groups of an evaluation, with the choices of a supply that occur in them."""
     key = e.token * (e.workload.shape.layers + 1) + e.predicted
     choices, choice = np.unique(key, return_inverse=True)
+    choice = choice.astype(np.int64)
+    choice_token = choices // (e.workload.shape.layers + 1)
+    by_choice = np.argsort(choice, kind="stable")
+    begins = np.arange(len(e.tokens) + 1)
+    layers = e.workload.shape.layers + 1
+    reached = np.concatenate([e.token * layers + e.predicted, e.token * layers + e.actual])
+    token, wanted = np.divmod(np.unique(reached), layers)
+    token, wanted = token[wanted > 1], wanted[wanted > 1]
+    first_wanted = np.searchsorted(token, begins)
+    counts = e.layer_counts[wanted - 1]
+    more = np.diff(counts, axis=0, prepend=0)
+    starts = first_wanted[:-1][np.diff(first_wanted) > 0]
+    more[starts] = counts[starts]
     return Sentences(
-        choice_token=choices // (e.workload.shape.layers + 1),
+        choice_token=choice_token,
         choice_layer=choices % (e.workload.shape.layers + 1),
-        choice=choice.astype(np.int64),
+        choice=choice,
         actual=e.actual,
-        layer_counts=e.layer_counts,
-        first_kind=e.workload.kind_of_layer[0],
+        kind_of_layer=np.array(e.workload.kind_of_layer, dtype=np.int64),
+        first_choice=np.searchsorted(choice_token, begins),
+        by_choice=by_choice,
+        first_group=np.searchsorted(e.token[by_choice], begins),
+        wanted=wanted,
+        more=more,
+        first_wanted=first_wanted,
         deadline_ns=e.scenario.deadline_ms * NS_PER_MS,
     )

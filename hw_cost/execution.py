@@ -378,29 +378,41 @@ def _add_weight_gemm(
 
 
 @njit(cache=True, error_model="numpy")
-def _price_operations(c: Chip, work: Work, step: int, price: Floats) -> None:
-    """What one row of each special function costs.
+def _price_operations(c: Chip, work: Work, step: int, row_cycles: Floats, price: Floats) -> None:
+    """What the special functions of a step cost.
 
     Args:
         c: the chip.
         work: what to do.
         step: 0 for a layer, 1 for the start.
-        price: (5, 4) receives cycles, and energy of special functions, control and SRAM.
+        row_cycles: (5,) receives the cycles of a row of each.
+        price: (2, 3) receives energies of special functions, control and SRAM, of all together:
+            those for each token, and those beside them.
     """
+    price[:, :] = 0.0
     for i in range(5):
-        width = work.operations[0, step, i, 1]
+        width = work.operations[step, i, 2]
         vectors = np.ceil(width / c.n)
-        price[i, 0] = work.rates[step, i, 0] * vectors + work.rates[step, i, 1]
-        price[i, 1] = width * work.rates[step, i, 2]
-        price[i, 2] = price[i, 0] * c.idle_cycle_pj
+        row_cycles[i] = work.rates[step, i, 0] * vectors + work.rates[step, i, 1]
         moved = work.rates[step, i, 3] * c.read_activations_pj
         moved += work.rates[step, i, 4] * c.write_activations_pj
-        price[i, 3] = vectors * (moved + work.rates[step, i, 5] * c.table_pj)
+        for j in range(2):
+            rows = work.operations[step, i, j]
+            price[j, 0] += rows * width * work.rates[step, i, 2]
+            price[j, 1] += rows * row_cycles[i] * c.idle_cycle_pj
+            price[j, 2] += rows * vectors * (moved + work.rates[step, i, 5] * c.table_pj)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _add_operations(
-    c: Chip, work: Work, s: int, step: int, price: Floats, row: int, out: Floats
+    c: Chip,
+    work: Work,
+    s: int,
+    step: int,
+    row_cycles: Floats,
+    price: Floats,
+    row: int,
+    out: Floats,
 ) -> float:
     """Cycles of the busiest unit in special functions; their energy goes into ``out``.
 
@@ -409,20 +421,18 @@ def _add_operations(
         work: what to do.
         s: token count, as an index.
         step: 0 for a layer, 1 for the start.
-        price: (5, 4) of one row.
+        row_cycles: (5,) cycles of a row of each.
+        price: (2, 3) energies for each token and beside them.
         row: of ``out``.
         out: (8, 7) receives energy by part.
     """
-    cycles = special = control = sram = 0.0
-    for i in range(2 if step else 5):
-        rows = work.operations[s, step, i, 0]
-        special += rows * price[i, 1]
-        control += rows * price[i, 2]
-        sram += rows * price[i, 3]
-        cycles += np.ceil(rows / c.units) * price[i, 0]
-    out[row, _SPECIAL] += special
-    out[row, _CONTROL] += control
-    out[row, _SRAM] += sram
+    tokens, units = work.tokens[s], work.where_units[c.units]
+    out[row, _SPECIAL] += tokens * price[0, 0] + price[1, 0]
+    out[row, _CONTROL] += tokens * price[0, 1] + price[1, 1]
+    out[row, _SRAM] += tokens * price[0, 2] + price[1, 2]
+    cycles = 0.0
+    for i in range(5):
+        cycles += work.busiest_rows[units, s, step, i] * row_cycles[i]
     return cycles
 
 
@@ -649,6 +659,27 @@ def _reads_once(
         c, r, row_blocks, row_blocks_of_unit, stage, last, plan, passing_a, passing_b
     )
     return True
+
+
+@njit(cache=True, error_model="numpy")
+def _tokens_at_once(c: Chip, m: Model, plan: Floats, on: int) -> float:
+    """Tokens up to which `_reads_once` holds for all stages of a layer whose activations stay.
+
+    A hair is taken off: what lies on the edge is looked at.
+    """
+    most = np.inf
+    for stage in range(3):
+        last = _FFN2_GEMM if stage == _FFN else stage
+        padded = c.n * np.ceil(max(plan[stage, _DEPTH], plan[last, _DEPTH]) / c.n)
+        if m.masked and c.n * padded > c.mask_bits:
+            return 0.0
+        if stage == _QKV:
+            held = float(min(c.units, on) * (3 * m.head_width + c.n))
+        else:
+            held = plan[stage, _COLUMNS]
+        left = c.capacity_bits - 2.0 * c.n * padded * m.format_bits * c.units
+        most = min(most, left / ((2.0 * m.hidden + held) * m.activation_bits))
+    return most * (1 - _HAIR)
 
 
 @njit(cache=True, error_model="numpy")
@@ -893,7 +924,7 @@ def _run(
     last, lengths = work.spans.shape[0], len(work.tokens)
     by_gemm, fetch = np.zeros((8, 7)), np.zeros((7, 3))
     chosen, chosen_through = np.zeros((3, 11)), np.zeros((3, 11))
-    plan, price = np.zeros((6, 13)), np.zeros((5, 4))
+    plan, row_cycles, price = np.zeros((6, 13)), np.zeros(5), np.zeros((2, 3))
     rest_pj, rest_cycles = np.zeros((last + 1, lengths, 7)), np.zeros((last + 1, lengths))
     passes = np.zeros((last + 1, lengths), dtype=np.bool_)
     of_attention, of_others = (_ATTENTION, _REST) if detailed else (2, 0)
@@ -916,8 +947,11 @@ def _run(
                             g,
                             plan,
                         )
-                _price_operations(c, work, 0 if k < last else 1, price)
+                _price_operations(c, work, 0 if k < last else 1, row_cycles, price)
                 fetch[:, :] = 0.0
+            at_once = blocks_before = 0.0
+            if k < last and twin < 0 and lengths > 1:
+                at_once = _tokens_at_once(c, m, plan, on)
             for s in range(lengths):
                 tokens = work.tokens[s]
                 row_blocks = np.ceil(tokens / c.n)
@@ -932,6 +966,9 @@ def _run(
                 if k < last:
                     if twin >= 0:
                         through = passes[twin, s]
+                    elif tokens <= at_once and row_blocks == blocks_before:
+                        # As for the length before: what units share follows from the row blocks.
+                        chosen[:, 1] = tokens
                     else:
                         fit, through, least = _map_layer(
                             c,
@@ -947,6 +984,7 @@ def _run(
                         )
                         fits[d] = fits[d] and fit
                         least_bits[d] = max(least_bits[d], least)
+                        blocks_before = row_blocks
                     softmax = _attention(
                         c, m, r, work, k, s, row_blocks, through, fetch, of_attention, by_gemm
                     )
@@ -997,7 +1035,7 @@ def _run(
                         by_gemm,
                     )
                 kind = 0 if k < last else 1
-                cycles = _add_operations(c, work, s, kind, price, of_others, by_gemm)
+                cycles = _add_operations(c, work, s, kind, row_cycles, price, of_others, by_gemm)
                 special_cycles[d, s, k] = (softmax + cycles) * (1 - r.overlap)
                 rest_cycles[k, s], passes[k, s] = cycles, through
                 for part in range(7):

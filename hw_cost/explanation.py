@@ -95,12 +95,12 @@ def explained_gemms(
         raise ValueError(f"{len(columns)} designs to explain: expected exactly one.")
     one = np.ones(1, dtype=np.int64)
     e = evaluation(workload, columns, Groups(one * tokens, one, one), scenario, technology)
-    blocks = list(e.blocks(detailed=True))
+    blocks = [block for batch in e.batches() for block in batch.blocks(detailed=True)]
     if not blocks:
         raise InfeasibleDesignError(
             f"The design cannot run: {first_violation(e.checks, 0)}; there is no mapping to show."
         )
-    steps, levels = blocks[0].steps, blocks[0].levels()
+    steps, levels = blocks[0].steps, blocks[0].batch.levels()
     found = []
     kinds = ((len(workload.layer_kinds), None), *enumerate(workload.layer_kinds))
     for k, spans in kinds:

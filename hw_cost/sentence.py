@@ -20,10 +20,9 @@ _HAIR: Final = 1e-12
 
 
 class Designs(NamedTuple):
-    """Designs of one block, and what their energies are charged at.
+    """Designs, and what their energies are charged at.
 
     Attributes:
-        structure: (n_designs,) row of the steps.
         policy: (n_designs,) DVFS policy.
         levels: (n_designs,) supplies that the design has.
         period_ns: (n_designs, n_levels) of the clock.
@@ -38,7 +37,6 @@ class Designs(NamedTuple):
         layer_mw: (n_designs,) the same in layers.
     """
 
-    structure: Ints
     policy: Ints
     levels: Ints
     period_ns: Floats
@@ -56,13 +54,21 @@ class Designs(NamedTuple):
 class Sentences(NamedTuple):
     """Groups of sentences.
 
+    Choices of a supply, one for each token count and predicted layer, are in rising order of both.
+
     Attributes:
-        choice_token: (n_choices,) token count of each choice of a supply, as an index.
+        choice_token: (n_choices,) token count of each choice, as an index.
         choice_layer: (n_choices,) layer that it is made for.
         choice: (n_groups,) choice of each group.
         actual: (n_groups,) layer that it leaves after.
-        layer_counts: (n_layers, n_kinds) layers of each kind among 2 ... p.
-        first_kind: kind of layer 1.
+        kind_of_layer: (n_layers,).
+        first_choice: (n_token_counts + 1,) where the choices of a token count begin.
+        by_choice: (n_groups,) the groups in order of their choices.
+        first_group: (n_token_counts + 1,) where those of a token count begin in that order.
+        wanted: (n_wanted,) layers beyond the first of choices and groups, in rising order for each
+            token count.
+        more: (n_wanted, n_kinds) layers of each kind since the wanted layer before, or layer 1.
+        first_wanted: (n_token_counts + 1,) where those of a token count begin.
         deadline_ns: latest end.
     """
 
@@ -70,8 +76,13 @@ class Sentences(NamedTuple):
     choice_layer: Ints
     choice: Ints
     actual: Ints
-    layer_counts: Ints
-    first_kind: int
+    kind_of_layer: Ints
+    first_choice: Ints
+    by_choice: Ints
+    first_group: Ints
+    wanted: Ints
+    more: Ints
+    first_wanted: Ints
     deadline_ns: float
 
 
@@ -90,7 +101,7 @@ def _step_at_levels(
     ns: Floats,
     pj: Floats,
 ) -> None:
-    """Time and energy of step k at the first ``levels`` supplies into rows (s, k) of ns and pj.
+    """Time and energy of step k at the first ``levels`` supplies into row k of ns and pj.
 
     Args:
         energy_pj: (n_structures, n_token_counts, n_steps, 7) by part, at the nominal supply.
@@ -103,8 +114,8 @@ def _step_at_levels(
         d: which design.
         levels: how many supplies are wanted.
         store_mw: standby of eNVM and DRAM.
-        ns: (n_token_counts, n_steps, n_levels) receives times.
-        pj: (n_token_counts, n_steps, n_levels) receives energies.
+        ns: (n_steps, n_levels) receives times.
+        pj: (n_steps, n_levels) receives energies.
     """
     fastest_ns, cycles = x.period_ns[d, 0], special_cycles[a, s, k]
     racing = False
@@ -118,7 +129,7 @@ def _step_at_levels(
         else:
             racing = True
     for level in range(levels):
-        ns[s, k, level] = cycles * x.period_ns[d, level]
+        ns[k, level] = cycles * x.period_ns[d, level]
     if racing:
         for f in range(fetches.shape[3]):
             busy, load = fetches[a, s, k, f, 0], fetches[a, s, k, f, 1]
@@ -126,46 +137,40 @@ def _step_at_levels(
             if load_ns > 0.0 and load_ns > (busy - load) * fastest_ns:
                 for level in range(levels):
                     period_ns = x.period_ns[d, level]
-                    ns[s, k, level] += max(busy * period_ns, load * period_ns + load_ns)
+                    ns[k, level] += max(busy * period_ns, load * period_ns + load_ns)
     logic = energy_pj[a, s, k, 0] + energy_pj[a, s, k, 1] + energy_pj[a, s, k, 2]
     sram = energy_pj[a, s, k, 3] + energy_pj[a, s, k, 4]
     direct = energy_pj[a, s, k, 5] + energy_pj[a, s, k, 6]
     for level in range(levels):
         switching = logic * x.logic[d, level] + sram * x.sram[d, level] + direct
-        pj[s, k, level] = switching + ns[s, k, level] * (x.static_mw[d, level] + store_mw)
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def _rest(table: Floats, s: int, level: int, layer_counts: Ints, layer: int) -> float:
-    """Sum over layers 2 ... ``layer`` at a level, from (n_token_counts, n_steps, n_levels)."""
-    total = 0.0
-    for k in range(layer_counts.shape[1]):
-        total += layer_counts[layer - 1, k] * table[s, k, level]
-    return total
+        pj[k, level] = switching + ns[k, level] * (x.static_mw[d, level] + store_mw)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _least_energy(
     x: Designs,
     d: int,
-    s: int,
+    levels: int,
     left_ns: float,
-    layer_counts: Ints,
     layer: int,
-    ns: Floats,
-    pj: Floats,
+    rest_ns: Floats,
+    rest_pj: Floats,
+    total_pj: Floats,
 ) -> int:
-    """Supply at which the rest fits and costs least, idling included; 0 if it fits at none."""
-    best, best_pj = 0, np.inf
-    for level in range(x.levels[d]):
+    """Supply at which the rest fits and costs least, idling included; 0 if it fits at none.
+
+    ``total_pj``, (n_levels,), receives energies, infinite where the rest does not fit: two plain
+    loops are quicker than one that ends early.
+    """
+    idle_mw = x.idle_mw[d]
+    for level in range(levels):
         switch_ns = x.switch_ns[d, level]
-        time = _rest(ns, s, level, layer_counts, layer) + switch_ns
-        if time > left_ns:
-            break
-        energy = _rest(pj, s, level, layer_counts, layer) + switch_ns * x.static_mw[d, level]
-        energy += x.idle_mw[d] * (left_ns - time)
-        if energy < best_pj:
-            best, best_pj = level, energy
+        slack_ns = left_ns - (rest_ns[layer, level] + switch_ns)
+        energy = rest_pj[layer, level] + switch_ns * x.static_mw[d, level] + idle_mw * slack_ns
+        total_pj[level] = energy if slack_ns >= 0.0 else np.inf
+    best = 0
+    for level in range(1, levels):
+        best = level if total_pj[level] < total_pj[best] else best
     return best
 
 
@@ -174,14 +179,17 @@ def sentence_costs(
     energy_pj: Floats,
     special_cycles: Floats,
     fetches: Floats,
+    local: Ints,
+    which: Ints,
     x: Designs,
     g: Sentences,
     chosen: Levels,
     choose: bool,
+    rows: Ints,
     group_pj: Floats,
     group_ns: Floats,
 ) -> None:
-    """Chooses supplies and fills the costs of every design of a block and every group.
+    """Chooses supplies and fills the costs of the designs of a block for every group.
 
     No views of arrays are made inside the loops: counting references to them would cost more than
     the arithmetic.
@@ -190,21 +198,28 @@ def sentence_costs(
         energy_pj: (n_structures, n_token_counts, n_steps, 7) of the steps.
         special_cycles: (n_structures, n_token_counts, n_steps).
         fetches: (n_structures, n_token_counts, n_steps, 7, 3).
+        local: (n_in_block,) structures of the block's designs in the steps.
+        which: (n_in_block,) the block's designs among the designs.
         x: the designs.
-        g: the groups; choices of a token count stand together, in rising order of layers.
+        g: the groups.
         chosen: (n_designs, n_choices) levels; filled if ``choose``, else read.
         choose: whether to choose.
-        group_pj: (n_designs, n_groups) receives energies.
-        group_ns: (n_designs, n_groups) receives latencies.
+        rows: (n_designs,) rows of the tables that the designs fill.
+        group_pj: (n_rows, n_groups) receives energies.
+        group_ns: (n_rows, n_groups) receives latencies.
     """
-    tokens, kinds, most = energy_pj.shape[1], energy_pj.shape[2] - 1, x.period_ns.shape[1]
-    ns, pj = np.empty((tokens, kinds + 1, most)), np.empty((tokens, kinds + 1, most))
-    counts = g.layer_counts
+    kinds, most, layers = energy_pj.shape[2] - 1, x.period_ns.shape[1], len(g.kind_of_layer)
+    first_kind = g.kind_of_layer[0]
+    ns, pj = np.empty((kinds + 1, most)), np.empty((kinds + 1, most))
+    # Of layers 2 ... p, by p; none for p = 1.
+    rest_ns, rest_pj = np.zeros((layers + 1, most)), np.zeros((layers + 1, most))
+    total_pj = np.empty(most)
     # A hair less than there is: a choice that just fits must not miss by rounding.
     limit_ns = g.deadline_ns * (1 - _HAIR)
-    for d in range(len(x.structure)):
-        a, levels, policy, idle_mw = x.structure[d], x.levels[d], x.policy[d], x.idle_mw[d]
-        for s in range(tokens):
+    for b in range(len(which)):
+        a, d = local[b], which[b]
+        levels, policy, idle_mw, row = x.levels[d], x.policy[d], x.idle_mw[d], rows[d]
+        for s in range(energy_pj.shape[1]):
             for k in range(kinds + 1):
                 start = k == kinds  # the start runs at the highest supply only
                 _step_at_levels(
@@ -221,35 +236,46 @@ def sentence_costs(
                     ns,
                     pj,
                 )
-            # Start, layer 1 and waking up become what every sentence of that length takes.
-            ns[s, kinds, 0] += ns[s, g.first_kind, 0] + x.wake_ns[d]
-            pj[s, kinds, 0] += pj[s, g.first_kind, 0] + x.wake_pj[d]
-        if choose:
-            level, before = levels - 1, -1
-            for c in range(len(g.choice_token)):
-                s, layer = g.choice_token[c], g.choice_layer[c]
-                if s != before:
-                    level, before = levels - 1, s
-                if layer == 1 or policy == _FIXED:
-                    chosen[d, c] = 0
-                    continue
-                left_ns = limit_ns - ns[s, kinds, 0]
-                if policy == _LOWEST_FEASIBLE:
-                    # More layers never allow a lower supply: go on from that of fewer.
-                    while level > 0:
-                        if _rest(ns, s, level, counts, layer) + x.switch_ns[d, level] <= left_ns:
-                            break
-                        level -= 1
-                    chosen[d, c] = level
-                else:
-                    chosen[d, c] = _least_energy(x, d, s, left_ns, counts, layer, ns, pj)
-        for i in range(len(g.choice)):
-            c, layer = g.choice[i], g.actual[i]
-            s, level = g.choice_token[c], chosen[d, c]
-            time, energy = ns[s, kinds, 0], pj[s, kinds, 0]
-            if layer > 1:
-                switch_ns = x.switch_ns[d, level]
-                time += switch_ns + _rest(ns, s, level, counts, layer)
-                energy += switch_ns * x.static_mw[d, level] + _rest(pj, s, level, counts, layer)
-            group_ns[d, i] = time
-            group_pj[d, i] = energy + idle_mw * max(g.deadline_ns - time, 0.0)
+            # Waking up, start and layer 1: what every sentence of that length takes.
+            begin_ns = ns[kinds, 0] + ns[first_kind, 0] + x.wake_ns[d]
+            begin_pj = pj[kinds, 0] + pj[first_kind, 0] + x.wake_pj[d]
+            before = 1
+            for w in range(g.first_wanted[s], g.first_wanted[s + 1]):
+                layer = g.wanted[w]
+                for level in range(levels):
+                    rest_ns[layer, level] = rest_ns[before, level]
+                    rest_pj[layer, level] = rest_pj[before, level]
+                for k in range(kinds):
+                    more = float(g.more[w, k])
+                    if more > 0:
+                        for level in range(levels):
+                            rest_ns[layer, level] += more * ns[k, level]
+                            rest_pj[layer, level] += more * pj[k, level]
+                before = layer
+            if choose:
+                level, left_ns = levels - 1, limit_ns - begin_ns
+                for c in range(g.first_choice[s], g.first_choice[s + 1]):
+                    layer = g.choice_layer[c]
+                    if layer == 1 or policy == _FIXED:
+                        chosen[d, c] = 0
+                    elif policy == _LOWEST_FEASIBLE:
+                        # More layers never allow a lower supply: go on from that of fewer.
+                        while level > 0:
+                            if rest_ns[layer, level] + x.switch_ns[d, level] <= left_ns:
+                                break
+                            level -= 1
+                        chosen[d, c] = level
+                    else:
+                        chosen[d, c] = _least_energy(
+                            x, d, levels, left_ns, layer, rest_ns, rest_pj, total_pj
+                        )
+            for i in range(g.first_group[s], g.first_group[s + 1]):
+                group = g.by_choice[i]
+                layer, level = g.actual[group], chosen[d, g.choice[group]]
+                time, energy = begin_ns, begin_pj
+                if layer > 1:
+                    switch_ns = x.switch_ns[d, level]
+                    time += switch_ns + rest_ns[layer, level]
+                    energy += switch_ns * x.static_mw[d, level] + rest_pj[layer, level]
+                group_ns[row, group] = time
+                group_pj[row, group] = energy + idle_mw * max(g.deadline_ns - time, 0.0)

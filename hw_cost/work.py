@@ -64,12 +64,13 @@ class Work(NamedTuple):
             `GEMMS`; in the start the projection alone, or none (count 0). Their rows are the
             tokens, or the first token in exits.
         alive: (n_steps, 6) share of their depth that is not switched off.
-        operations: (n_token_counts, 2, 5, 2) rows and width of the special functions of a layer
-            (those of its exit last), and of the start.
+        operations: (2, 5, 3) of the special functions of a layer (those of its exit last) and of
+            the start: rows for each token, rows beside them, width.
+        busiest_rows: (n_unit_counts, n_token_counts, 2, 5) rows of those for the busiest unit.
         rates: (2, 5, 6) of those: cycles a vector, cycles a row, pJ an element, vectors read,
             written, and read from tables.
         where: (65,) place of a MAC vector size in the table of attention.
-        where_units: (most units + 1,) place of a number of units in it.
+        where_units: (most units + 1,) place of a number of units in it and in `busiest_rows`.
         attention: (n_sizes, n_unit_counts, n_kinds, n_token_counts, 4) score tiles and softmax
             vectors of all heads, then those of the busiest unit. Heads are dealt to the units in
             falling order of span: the first unit has the widest head of every round.
@@ -83,6 +84,7 @@ class Work(NamedTuple):
     gemms: Ints
     alive: Floats
     operations: Floats
+    busiest_rows: Floats
     rates: Floats
     where: Ints
     where_units: Ints
@@ -151,7 +153,7 @@ def work_of(
     projection = workload.projection_gemm(a_token)
     if projection is not None:
         gemms[-1, _PROJECTION] = projection.depth[0], projection.columns[0], 1
-    hidden, width, one = shape.hidden, shape.embedding_width, np.ones_like(tokens)
+    hidden, width = shape.hidden, shape.embedding_width
     add = (t.add_cycles_per_vector, t.add_cycles_per_row, t.add_energy_pj_per_element, 2, 1, 0)
     norm = (
         t.layer_norm_cycles_per_vector,
@@ -172,21 +174,22 @@ def work_of(
         1,
     )
     of_layer = (
-        (2 * tokens, hidden, norm),
-        (tokens, shape.ffn, gelu),
-        (2 * tokens, hidden, add),
-        (one, hidden, gelu),  # tanh of the pooler
-        (one, shape.classes, entropy),
+        ((2, 0, hidden), norm),
+        ((1, 0, shape.ffn), gelu),
+        ((2, 0, hidden), add),
+        ((0, 1, hidden), gelu),  # tanh of the pooler
+        ((0, 1, shape.classes), entropy),
     )
-    of_start = ((2 * tokens, width, add), (tokens, width, norm))
-    operations = np.zeros((len(tokens), 2, 5, 2))
-    rates = np.zeros((2, 5, 6))
+    of_start = (((2, 0, width), add), ((1, 0, width), norm))
+    operations, rates = np.zeros((2, 5, 3)), np.zeros((2, 5, 6))
     for step, done in enumerate((of_layer, of_start)):
-        for i, (rows, columns, rate) in enumerate(done):
-            operations[:, step, i, 0], operations[:, step, i, 1] = rows, columns
-            rates[step, i] = rate
+        for i, (size, rate) in enumerate(done):
+            operations[step, i], rates[step, i] = size, rate
+    rows = tokens[:, None, None] * operations[..., 0] + operations[..., 1]
+    unit_counts = np.unique(units)
+    busiest_rows = np.ceil(rows / unit_counts[:, None, None, None])
     where, *by_head = _attention_tables(np.unique(vector_sizes), spans, tokens)
-    where_units, attention = _dealt(by_head, np.unique(units))
+    where_units, attention = _dealt(by_head, unit_counts)
     reach = np.minimum(spans[:, :, None] - 1, tokens - 1)  # of a head, on one side
     one_side = reach * (reach + 1) // 2 + (tokens - 1 - reach) * reach
     pairs = np.where(spans[:, :, None] > 0, tokens + 2 * one_side, 0).sum(axis=1)
@@ -198,6 +201,7 @@ def work_of(
         gemms,
         alive,
         operations,
+        busiest_rows,
         rates,
         where,
         where_units,

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -33,6 +35,7 @@ __all__ = [
     "ZigZagAccelerator",
     "ZigZagCosts",
     "ZigZagMissingError",
+    "imported_zigzag",
     "zigzag_accelerator",
     "zigzag_costs",
 ]
@@ -40,8 +43,42 @@ __all__ = [
 Objective = Literal["latency", "energy", "edp"]
 
 
+_NAMES: Final = {
+    "TemporalMappingType": "mapping.temporal_mapping",
+    "NoValidLoopOrderingFoundException": "opt.loma.engine",
+    "AcceleratorFactory": "parser.accelerator_factory",
+    "AcceleratorValidator": "parser.accelerator_validator",
+    "MappingValidator": "parser.mapping_validator",
+    "WorkloadFactory": "parser.workload_factory",
+    "WorkloadValidator": "parser.workload_validator",
+    "CostModelStage": "stages.evaluation.cost_model_evaluation",
+    "MainStage": "stages.main",
+    "SpatialMappingGeneratorStage": "stages.mapping.spatial_mapping_generation",
+    "TemporalMappingGeneratorStage": "stages.mapping.temporal_mapping_generator_stage",
+    "MinimalEDPStage": "stages.results.reduce_stages",
+    "MinimalEnergyStage": "stages.results.reduce_stages",
+    "MinimalLatencyStage": "stages.results.reduce_stages",
+}
+"""What the plug-in takes of ZigZag, and the module it is in."""
+
+
 class ZigZagMissingError(ImportError):
-    """The package of the plug-in is not installed."""
+    """The package of the plug-in, or one that it needs, is not installed."""
+
+
+def imported_zigzag() -> SimpleNamespace:
+    """The parts of ZigZag that the plug-in uses, by their own names.
+
+    Raises:
+        ZigZagMissingError: ZigZag, or a package that it needs, is not installed.
+    """
+    try:
+        found = {name: getattr(import_module(f"zigzag.{at}"), name) for name, at in _NAMES.items()}
+    except ImportError as error:
+        raise ZigZagMissingError(
+            f"ZigZag cannot be imported ({error}): run `pip install edge-dse[zigzag]`."
+        ) from error
+    return SimpleNamespace(**found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,29 +238,7 @@ def _best_evaluation(
     loop_factors: int,
 ) -> list[Any]:
     """ZigZag's evaluation of its best mapping; empty if none fits."""
-    try:
-        from zigzag.mapping.temporal_mapping import TemporalMappingType
-        from zigzag.opt.loma.engine import NoValidLoopOrderingFoundException
-        from zigzag.parser.accelerator_factory import AcceleratorFactory
-        from zigzag.parser.accelerator_validator import AcceleratorValidator
-        from zigzag.parser.mapping_validator import MappingValidator
-        from zigzag.parser.workload_factory import WorkloadFactory
-        from zigzag.parser.workload_validator import WorkloadValidator
-        from zigzag.stages.evaluation.cost_model_evaluation import CostModelStage
-        from zigzag.stages.main import MainStage
-        from zigzag.stages.mapping.spatial_mapping_generation import SpatialMappingGeneratorStage
-        from zigzag.stages.mapping.temporal_mapping_generator_stage import (
-            TemporalMappingGeneratorStage,
-        )
-        from zigzag.stages.results.reduce_stages import (
-            MinimalEDPStage,
-            MinimalEnergyStage,
-            MinimalLatencyStage,
-        )
-    except ImportError as error:
-        raise ZigZagMissingError(
-            "ZigZag is not installed: run `pip install edge-dse[zigzag]`."
-        ) from error
+    z = imported_zigzag()
 
     def checked(validator: Any) -> Any:
         """The data with its defaults; ours is always valid."""
@@ -231,22 +246,22 @@ def _best_evaluation(
             raise AssertionError(validator.validator.errors)
         return validator.normalized_data
 
-    layers = checked(WorkloadValidator([layer]))
-    mappings = checked(MappingValidator(mapping))
+    layers = checked(z.WorkloadValidator([layer]))
+    mappings = checked(z.MappingValidator(mapping))
     best = {
-        "latency": MinimalLatencyStage,
-        "energy": MinimalEnergyStage,
-        "edp": MinimalEDPStage,
+        "latency": z.MinimalLatencyStage,
+        "energy": z.MinimalEnergyStage,
+        "edp": z.MinimalEDPStage,
     }[objective]
-    search = MainStage(
-        [SpatialMappingGeneratorStage, best, TemporalMappingGeneratorStage, CostModelStage],
-        accelerator=AcceleratorFactory(checked(AcceleratorValidator(chip))).create(),
-        layer=next(iter(WorkloadFactory(layers, mappings).create().node_list)),
+    search = z.MainStage(
+        [z.SpatialMappingGeneratorStage, best, z.TemporalMappingGeneratorStage, z.CostModelStage],
+        accelerator=z.AcceleratorFactory(checked(z.AcceleratorValidator(chip))).create(),
+        layer=next(iter(z.WorkloadFactory(layers, mappings).create().node_list)),
         loma_lpf_limit=loop_factors,
         loma_show_progress_bar=False,
-        temporal_mapping_type=TemporalMappingType.UNEVEN,
+        temporal_mapping_type=z.TemporalMappingType.UNEVEN,
     )
     try:
         return [search.run()[0][0]]
-    except NoValidLoopOrderingFoundException:
+    except z.NoValidLoopOrderingFoundException:
         return []

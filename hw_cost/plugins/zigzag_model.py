@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -24,7 +23,7 @@ from hw_cost.cost_table import CostTable, cost_table
 from hw_cost.execution import PARTS, STAGES, Steps, depth_steps, execution
 from hw_cost.groups import Groups
 from hw_cost.memory import sram_read_energy_pj, sram_write_energy_pj
-from hw_cost.plugins.zigzag import Objective, ZigZagCosts, ZigZagMissingError, zigzag_costs
+from hw_cost.plugins.zigzag import Objective, ZigZagCosts, imported_zigzag, zigzag_costs
 from hw_cost.plugins.zigzag_chip import ZigZagAccelerator
 from hw_cost.technology import Technology
 from hw_cost.units import BITS_PER_KIB, Floats
@@ -90,8 +89,7 @@ class ZigZagModel:
 
     def __post_init__(self) -> None:
         """Refuse to be made without the package."""
-        if find_spec("zigzag") is None:
-            raise ZigZagMissingError("ZigZag is not installed: run `pip install edge-dse[zigzag]`.")
+        imported_zigzag()
         if type(self.loop_factors) is not int or self.loop_factors < 1:  # as TOML has it
             raise ValueError(f"loop_factors {self.loop_factors!r}: expected a whole number from 1.")
 

@@ -272,7 +272,7 @@ def test_zigzag_that_is_not_installed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A study that names it then ends with the command that installs it."""
-    monkeypatch.setattr("hw_cost.plugins.zigzag_model.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "zigzag.stages.main", None)
     words = ["run", str(zigzag_study), "--traces", str(small_traces), "--out", str(tmp_path / "r")]
     told = failure(capsys, 3, *words)
     assert "cost_model 'zigzag' cannot be made" in told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -114,7 +115,7 @@ def test_supply_and_policy_ask_zigzag_nothing_new(model: ZigZagModel) -> None:
 
 def test_without_the_package(technology: Technology, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not made without ZigZag, and says how to install it."""
-    monkeypatch.setattr(zigzag_model, "find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "zigzag.stages.main", None)
     with pytest.raises(ZigZagMissingError, match=r"run `pip install edge-dse\[zigzag\]`"):
         ZigZagModel(technology)
 
@@ -124,6 +125,6 @@ def test_loop_factors_are_whole(
     technology: Technology, monkeypatch: pytest.MonkeyPatch, factors: Any
 ) -> None:
     """An option of a study file that is no such number is refused."""
-    monkeypatch.setattr(zigzag_model, "find_spec", lambda _: True)
+    monkeypatch.setattr(zigzag_model, "imported_zigzag", lambda: None)
     with pytest.raises(ValueError, match="expected a whole number from 1"):
         ZigZagModel(technology, loop_factors=factors)
