@@ -18,7 +18,7 @@ from rich.console import Console
 from dse import cache_command
 from dse.errors import UsageError, exit_code_of
 from dse.export import export_design
-from dse.model_commands import explain, sources, thresholds, validate
+from dse.model_commands import explain, faults, sources, thresholds, validate
 from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples, data_source
 from dse.runs import RUNS, RunFolder, next_run, open_run, run_folders
 from dse.selection import select
@@ -246,7 +246,7 @@ def pareto(
     _print_front(front, rows or len(front.designs), folder)
 
 
-for _command in (sources, explain, thresholds, validate, cache_command.cache):
+for _command in (sources, explain, thresholds, faults, validate, cache_command.cache):
     app.command()(_command)
 
 

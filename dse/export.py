@@ -16,6 +16,7 @@ from search_space import (
     DramKind,
     DvfsPolicy,
     ExitPolicy,
+    SpecialFunctions,
     ZeroGating,
     parse_number_format,
 )
@@ -31,6 +32,7 @@ _CODES: Final = {
     "dram": [kind.value for kind in DramKind],
     "zero_gating": [kind.value for kind in ZeroGating],
     "compaction": [kind.value for kind in Compaction],
+    "special_functions": [kind.value for kind in SpecialFunctions],
 }
 
 

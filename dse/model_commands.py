@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dse.options import SAMPLES, Json, Recorded, Run, Samples
+from dse.errors import UsageError
+from dse.options import SAMPLES, Data, Json, Recorded, Run, Samples, data_source
 from dse.runs import open_run
 
 
@@ -75,6 +76,52 @@ def thresholds(
     from dse.thresholds_command import print_thresholds
 
     print_thresholds(subject, policy or [], drop, knob or [], traces, design_id, tolerance, as_json)
+
+
+def faults(
+    checkpoint: Annotated[str, typer.Argument(help="Shipped checkpoint, or a folder.")],
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(help="Kind of eNVM cell; by default all with a known error rate."),
+    ] = None,
+    storage: Annotated[
+        str, typer.Option(help="What is kept in the cells: all, embeddings or encoder.")
+    ] = "all",
+    mask_cell: Annotated[
+        str | None, typer.Option(help="Kind of cell for bitmasks; by default that of the codes.")
+    ] = None,
+    error_rate: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Share of cells misread.")
+    ] = None,
+    trials: Annotated[int, typer.Option(min=2, help="Draws of faults.")] = 20,
+    sentences: Annotated[
+        int | None, typer.Option(help="Sentences, drawn from the select split; by default all.")
+    ] = None,
+    knob: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Model knob of the setting.")
+    ] = None,
+    task: Annotated[str, typer.Option(help="GLUE task.")] = "SST-2",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Show what misread memory cells make of an encoder's accuracy, over draws of faults."""
+    if data is None:
+        raise UsageError("This needs the GLUE data: give its folder by --data or GLUE_DIR.")
+    from dse.faults_command import print_faults  # imports torch
+
+    print_faults(
+        checkpoint,
+        cell or [],
+        storage,
+        mask_cell,
+        error_rate,
+        trials,
+        sentences,
+        knob or [],
+        task,
+        data_source(data),
+        as_json,
+    )
 
 
 def validate(

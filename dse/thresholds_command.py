@@ -29,7 +29,7 @@ from search_space import (
     model_knobs,
     nearest,
 )
-from studies.recorded import KEY_NAMES, SHIPPED, RecordedTraces
+from studies.recorded import KEY_NAMES, SHIPPED, RecordedTraces, knobs_of_key
 from studies.records import RecordError, read_front
 
 POLICIES: Final = tuple(policy for policy in ExitPolicy if KNOBS_OF_EXIT_POLICY[policy])
@@ -93,7 +93,7 @@ def print_thresholds(
         found = {policy: drop_targets(trace, policy, most_lost, usual) for policy in chosen}
     except ValueError as error:
         raise UsageError(str(error)) from error
-    setting = dict(zip(KEY_NAMES, knobs.trace_key(), strict=True))
+    setting = knobs_of_key(knobs.trace_key())
     if as_json:
         print(json.dumps(_document(setting, trace, most_lost, found), indent=1))
         return
@@ -152,7 +152,7 @@ def _of_run(run: RunFolder, design_id: int | None) -> tuple[ModelKnobs, ExitTrac
 def _of_checkpoint(name: str, changes: Sequence[str], folder: Path) -> tuple[ModelKnobs, ExitTrace]:
     """A recorded setting of a checkpoint, and its trace."""
     recorded = RecordedTraces(folder)
-    flat: dict[str, KnobValue] = dict(zip(KEY_NAMES, recorded.first_setting(name), strict=True))
+    flat: dict[str, KnobValue] = knobs_of_key(recorded.first_setting(name))
     for change in changes:
         knob, _, text = change.partition("=")
         if knob not in _CHANGEABLE:
@@ -161,9 +161,10 @@ def _of_checkpoint(name: str, changes: Sequence[str], folder: Path) -> tuple[Mod
                 f"{nearest(knob, _CHANGEABLE) or '.'}"
             )
         flat[knob] = text if isinstance(flat[knob], str) else _number(change, text)
-    cells = dict.fromkeys(("embedding_storage", "encoder_storage"), CellKind.SRAM.value)
+    storage = ("embedding_storage", "encoder_storage", "exit_storage")
+    cells = dict.fromkeys(storage, CellKind.SRAM.value)
     try:
-        knobs = model_knobs({**flat, **cells})
+        knobs = model_knobs({**cells, **flat})
     except ValueError as error:
         raise UsageError(f"--knob: {error}") from error
     return knobs, recorded.trace(knobs)

@@ -10,6 +10,7 @@ from evaluators.codecs.calibration import Calibration
 from evaluators.codecs.codec import Scaling
 from evaluators.codecs.registry import codec_of
 from evaluators.formats import quantise
+from evaluators.special_functions import eight_bit_scaling
 from search_space import FP32, NumberFormat
 
 
@@ -32,13 +33,15 @@ class ActivationQuantiser:
     Attributes:
         number_format: format of the activation.
         calibrating: whether to look instead of rounding.
+        eight_bit_scale: whether its scale has 8 bits (`evaluators.special_functions`).
     """
 
-    __slots__ = ("_scaling", "_seen", "calibrating", "number_format")
+    __slots__ = ("_scaling", "_seen", "calibrating", "eight_bit_scale", "number_format")
 
     def __init__(self, number_format: NumberFormat = FP32, *, calibrating: bool = False) -> None:
         self.number_format = number_format
         self.calibrating = calibrating
+        self.eight_bit_scale = False
         self._seen: Calibration | None = None
         self._scaling: Scaling | None = None
 
@@ -66,4 +69,6 @@ class ActivationQuantiser:
             return x
         if self._scaling is None:
             self._scaling = codec.calibrated_scaling(self._seen)
+            if self.eight_bit_scale and self._scaling is not None:
+                self._scaling = eight_bit_scaling(self._scaling)
         return quantise(x, self.number_format, scaling=self._scaling)

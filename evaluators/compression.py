@@ -4,7 +4,8 @@ The checkpoint stays as it is: a `CompressibleEncoder` keeps its dense weights a
 setting's weights into one working copy. Activations are rounded where an accelerator would store
 them: after every layer norm and activation function, the projections, the attention operands.
 Heads that are off and what pruning left idle are not worked out (`evaluators.skipping`); scales are
-set before that, by all heads.
+set before that, by all heads. Weights may be read back from cells with faults, of which scales,
+spans and all else that is settled when a chip is designed know nothing.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ from transformers.masking_utils import sdpa_mask
 from evaluators.activations import ActivationQuantiser, ActivationRounding
 from evaluators.encoders import ExitEncoder, ExitHead, load_checkpoint
 from evaluators.families import LayerParts
-from evaluators.formats import quantise
+from evaluators.faults.storage import FaultyReader, Part, Storage, is_masked
 from evaluators.learned_spans import SoftSpans, budget_of, read_spans
 from evaluators.skipping import run_all, skip_idle
 from evaluators.spans import allocate_spans, attention_by_distance, span_mask
-from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat
+from evaluators.special_functions import QuantisedLayerNorm, QuantisedSoftmax
+from evaluators.weights import rounded_weights
+from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat, SpecialFunctions
 
 _ATTENTION_NAME: Final = "edge_dse_compressed"
 _OPERANDS: Final = ("query", "key", "value", "probs", "context")
@@ -52,6 +55,7 @@ class AttentionSite:
         by_distance: (n_heads, `FULL_SPAN_TOKENS`) attention seen, while measuring; else None.
         soft: spans that are being learned, beside the hard ones; else None.
         heads: (n_heads_kept,) positions of the heads that are worked out; None for all.
+        softmax: what stands in for the exact softmax and rounds probabilities by itself; else None.
     """
 
     output_weight: Tensor
@@ -60,6 +64,7 @@ class AttentionSite:
     by_distance: Tensor | None = None
     soft: SoftSpans | None = None
     heads: Tensor | None = None
+    softmax: QuantisedSoftmax | None = None
 
     def attend(
         self,
@@ -93,8 +98,8 @@ class AttentionSite:
         if unpadded is not None:
             itself = torch.eye(tokens, dtype=torch.bool)
             visible = (unpadded if visible is None else unpadded & visible) | itself
-        plain = rounded["probs"].number_format == FP32 and self.by_distance is None
-        if plain and self.soft is None:
+        is_plain = self.softmax is None and self.soft is None and self.by_distance is None
+        if is_plain and rounded["probs"].number_format == FP32:
             context = functional.scaled_dot_product_attention(
                 query, key, value, attn_mask=visible, dropout_p=dropout, scale=scaling
             )
@@ -102,10 +107,13 @@ class AttentionSite:
             scores = (query @ key.transpose(2, 3)) * scaling
             if visible is not None:
                 scores = scores.masked_fill(~visible, -torch.inf)
-            probabilities = scores.softmax(-1)
-            if self.soft is not None:
-                probabilities = self.soft(probabilities)
-            probabilities = rounded["probs"](probabilities)
+            if self.softmax is None:
+                probabilities = scores.softmax(-1)
+                if self.soft is not None:
+                    probabilities = self.soft(probabilities)
+                probabilities = rounded["probs"](probabilities)
+            else:
+                probabilities = self.softmax(scores)
             if self.by_distance is not None:
                 self.by_distance += attention_by_distance(probabilities, value, self.output_weight)
             context = functional.dropout(probabilities, dropout) @ value
@@ -145,8 +153,10 @@ class CompressibleEncoder:
         self._dense = {k: v.clone() for k, v in self._model.state_dict().items()}
         self._layers = self._model.family.weight_sets(self._model.backbone)
         self._sites, operands = attach_sites(self._model, self._layers, ActivationQuantiser)
+        self._layer_norms = _attach_layer_norms(self._model)
         self._activations = attach_rounding(self._model, self._layers, ActivationQuantiser)
         self._activations += operands
+        self._masked: dict[Part, bool] = {}
         self._learned = read_spans(folder)
         self._by_distance: NDArray[np.float64] | None = None
 
@@ -179,7 +189,9 @@ class CompressibleEncoder:
         """
         for layer, site in zip(self._layers, self._sites, strict=True):
             run_all(layer)
-            site.heads = None
+            site.heads = site.softmax = None
+        for norm in self._layer_norms:
+            norm.start(active=False)
         if spans is None:
             spans = self._shared_out(knobs.span_budget_tokens, calibration)
         shape = (len(self._sites), len(self._sites[0].spans))
@@ -191,12 +203,44 @@ class CompressibleEncoder:
         for site, row in zip(self._sites, spans, strict=True):
             site.spans = torch.tensor(row)
         densities = self._set_weights(knobs)
-        self._calibrate(knobs.activation_format, calibration)
-        for layer, site in zip(self._layers, self._sites, strict=True):
-            site.heads = skip_idle(layer, site.spans)
+        encoder, embedding = (is_masked(knobs.weight_format, density) for density in densities)
+        self._masked = {"embedding": embedding, "encoder": encoder, "exit": encoder}
+        self._calibrate(knobs, calibration)
+        self._skip_idle()
         return tuple(tuple(int(s) for s in site.spans) for site in self._sites), *densities
 
-    def _set_weights(self, knobs: ModelKnobs) -> tuple[float, float]:
+    def read_back(self, knobs: ModelKnobs, storage: Storage, seed: int) -> int:
+        """Put what is read of the weights into the working copy, with the faults of one trial.
+
+        Spans and scales stay as `configure` settled them, and so does whether a part is stored with
+        a bitmask.
+
+        Args:
+            knobs: the setting that was configured last.
+            storage: cells of each part; faithful ones bring back what was written.
+            seed: of the faults.
+
+        Returns:
+            How many cells were misread.
+        """
+        reader = FaultyReader(storage=storage, seed=seed, masked=self._masked)
+        self._set_weights(knobs, reader)
+        self._skip_idle()
+        return reader.misread
+
+    def _skip_idle(self) -> None:
+        for layer, site in zip(self._layers, self._sites, strict=True):
+            site.heads = skip_idle(layer, site.spans)
+
+    def _set_weights(
+        self, knobs: ModelKnobs, reader: FaultyReader | None = None
+    ) -> tuple[float, float]:
+        """Write the setting's weights; their densities, (encoder, embedding).
+
+        Args:
+            knobs: the setting.
+            reader: reads them back from their cells; None for what was written.
+        """
         kept = {"encoder": 0, "embedding": 0}
         sizes = {"encoder": 0, "embedding": 0}
         state = self._model.state_dict()
@@ -207,7 +251,7 @@ class CompressibleEncoder:
             part = "embedding" if ".embeddings." in name else "encoder"
             sparsity = knobs.embedding_sparsity if part == "embedding" else knobs.encoder_sparsity
             pruned = dense if ".classifier." in name else prune_by_magnitude(dense, sparsity)
-            weights = quantise(pruned, knobs.weight_format)
+            weights = rounded_weights(name, pruned, knobs, reader)
             state[name].copy_(weights)
             kept[part] += int(torch.count_nonzero(weights))
             sizes[part] += weights.numel()
@@ -231,12 +275,23 @@ class CompressibleEncoder:
         self._each_quantiser(FP32, calibrating=False)
         return measured_attention(self._model, self._sites, calibration)
 
-    def _calibrate(self, number_format: NumberFormat, calibration: Sequence[Tensor]) -> None:
-        self._each_quantiser(number_format, calibrating=True)
-        if number_format != FP32:
+    def _calibrate(self, knobs: ModelKnobs, calibration: Sequence[Tensor]) -> None:
+        is_exact = knobs.special_functions is SpecialFunctions.EXACT
+        self._each_quantiser(knobs.activation_format, calibrating=True)
+        inputs = []
+        if not is_exact:
+            for norm in self._layer_norms:
+                norm.start(active=True)
+                inputs.append(norm.inputs)
+            for site in self._sites:
+                site.softmax = QuantisedSoftmax()
+                inputs.append(site.softmax.scores)
+        if inputs or knobs.activation_format != FP32:
             self._run(calibration)
         for quantiser in self._activations:
-            quantiser.calibrating = False
+            quantiser.calibrating, quantiser.eight_bit_scale = False, not is_exact
+        for seen in inputs:
+            seen.calibrating = False
 
     def _each_quantiser(self, number_format: NumberFormat, *, calibrating: bool) -> None:
         for quantiser in self._activations:
@@ -328,6 +383,17 @@ def attach_sites(
         sites.append(site)
         roundings += operands.values()
     return sites, roundings
+
+
+def _attach_layer_norms(model: ExitEncoder) -> list[QuantisedLayerNorm]:
+    """Let every layer norm be worked out in integers; before its output is rounded."""
+    norms = []
+    for module in model.backbone.modules():
+        if isinstance(module, nn.LayerNorm):
+            norm = QuantisedLayerNorm()
+            module.register_forward_hook(lambda m, args, exact, n=norm: n(m, args[0], exact))
+            norms.append(norm)
+    return norms
 
 
 def attach_rounding(

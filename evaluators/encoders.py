@@ -2,7 +2,7 @@
 
 A checkpoint folder stands alone: ``config.json`` (Hugging Face), ``tokenizer.json``,
 ``card.json`` (how it was made and what it scores) and safetensors files whose tensors are either
-half precision or 8-bit AdaptivFloat codes (`pack_tensors`). A plain Hugging Face folder is one too
+half precision or packed codes (`evaluators.weight_files`). A plain Hugging Face folder is one too
 (`evaluators.pretrained`): its exits are new, but for the last one if it has a classifier.
 """
 
@@ -24,7 +24,6 @@ from transformers.masking_utils import create_bidirectional_mask
 
 from evaluators.checkpoints import CheckpointError
 from evaluators.families import FAMILIES, Family, family_of
-from evaluators.formats import decode, encode, exponent_of_maximum, quantise
 from evaluators.learned_spans import SPANS_FILE
 from evaluators.pretrained import (
     WEIGHT_FILE,
@@ -33,8 +32,9 @@ from evaluators.pretrained import (
     read_weights,
     tokenizer_files,
 )
+from evaluators.weight_files import pack_tensors, unpack_tensors
 from hw_cost.workload import EncoderShape
-from search_space import FP16, FormatKind, NumberFormat, parse_number_format
+from search_space import FP16, NumberFormat
 
 MAX_TOKENS: Final = 128
 _EMBEDDING_FILE: Final = "embeddings.safetensors"
@@ -241,51 +241,6 @@ def pad_rows(rows: Sequence[TokenRow], pad_id: int) -> tuple[Tensor, Tensor, Ten
     return ids, mask, types
 
 
-def pack_tensors(
-    tensors: Mapping[str, Tensor], number_format: NumberFormat
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors as they are stored, and the safetensors metadata that `unpack_tensors` needs.
-
-    Matrices become half precision or AdaptivFloat codes (uint8, one exponent a tensor); vectors
-    (biases, layer norms) stay in half precision.
-    """
-    packed: dict[str, Tensor] = {}
-    exponents: dict[str, int] = {}
-    for name, tensor in tensors.items():
-        if number_format.kind is FormatKind.ADAPTIVFLOAT and tensor.ndim > 1:
-            exponents[name] = exponent_of_maximum(float(tensor.abs().max()))
-            packed[name] = encode(quantise(tensor, number_format), number_format, exponents[name])
-        else:
-            packed[name] = tensor.half()
-    metadata = {"format": str(number_format), "exponents": json.dumps(exponents)}
-    return {name: tensor.contiguous() for name, tensor in packed.items()}, metadata
-
-
-def unpack_tensors(path: Path) -> dict[str, Tensor]:
-    """The fp32 tensors of a packed safetensors file.
-
-    Raises:
-        CheckpointError: the file is missing or damaged.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; the checkpoint folder is incomplete.")
-    try:
-        with safe_open(path, framework="pt") as handle:
-            metadata = handle.metadata() or {}
-            number_format = parse_number_format(metadata["format"])
-            if number_format.kind not in (FormatKind.ADAPTIVFLOAT, FormatKind.IEEE):
-                raise ValueError(f"no weights are packed as {number_format}")
-            exponents: dict[str, int] = json.loads(metadata["exponents"])
-            return {
-                name: decode(handle.get_tensor(name), number_format, exponents[name])
-                if name in exponents
-                else handle.get_tensor(name).float()
-                for name in handle.keys()  # noqa: SIM118 - not a dict
-            }
-    except (SafetensorError, LookupError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: not a packed weight file ({error}).") from error
-
-
 def save_checkpoint(
     model: ExitEncoder,
     folder: Path,
@@ -293,7 +248,18 @@ def save_checkpoint(
     number_format: NumberFormat = FP16,
     card: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a checkpoint folder: config, tokenizer, model card and packed weights."""
+    """Write a checkpoint folder: config, tokenizer, model card and packed weights.
+
+    Args:
+        model: the encoder with its exits.
+        folder: where to.
+        tokenizer: its tokenizer.
+        number_format: of its matrices; those of IEEE formats are in half precision.
+        card: how it was made and what it scores.
+
+    Raises:
+        ValueError: the weights do not fit the format.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     keys = model.family.config_keys
     config = {k: v for k, v in model.backbone.config.to_dict().items() if k in keys}

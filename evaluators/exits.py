@@ -178,17 +178,25 @@ def exit_answers(trace: ExitTrace, actual: LayerArray) -> Answers:
 def accuracy_with_error(trace: ExitTrace, actual: LayerArray) -> tuple[FloatArray, FloatArray]:
     """Primary metric of the task (n_settings,) and its standard error.
 
+    With faults in the weights, the error is that over sentences and over chips: the root of the sum
+    of its square and that of `FaultTrials.deviation`, measured at the last exit.
+
     Args:
         trace: of n_sentences.
         actual: (n_settings, n_sentences) exit layers.
     """
     metric = TASK_METRICS[glue_task(trace.task).primary_metric]
     answers = exit_answers(trace, actual)
-    return metric.values(answers, trace.labels), metric.errors(answers, trace.labels)
+    errors = metric.errors(answers, trace.labels)
+    if trace.faults is not None:
+        errors = np.hypot(errors, trace.faults.deviation)
+    return metric.values(answers, trace.labels), errors
 
 
 def further_scores(trace: ExitTrace, exits: ExitKnobs) -> dict[str, tuple[float, float]]:
     """Official metrics of the reported sentences besides the primary one, with standard errors.
+
+    The errors are those over sentences alone.
 
     By name; those of MNLI's mismatched dev set have ``_mismatched`` behind theirs. Empty for a task
     with one metric and one dev set.

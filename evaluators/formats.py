@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from evaluators.codecs.calibration import Calibration
 from evaluators.codecs.codec import Scaling, checked_maximum
-from evaluators.codecs.codec import exponent_of_maximum as exponent_of_maximum  # offered here too
-from evaluators.codecs.packing import encode as encode_array
 from evaluators.codecs.registry import codec_of
 from search_space import FP16, FP32, FormatKind, NumberFormat
 
@@ -49,31 +46,15 @@ def quantise(
     return torch.from_numpy(codec.quantise(values, scaling))
 
 
-def encode(x: Tensor, number_format: NumberFormat, exp_max: int) -> Tensor:
-    """Codes (same shape, uint8) of values that `quantise` returned: sign, exponent, mantissa.
-
-    Raises:
-        ValueError: the format is not AdaptivFloat or is wider than 8 bits.
-    """
-    _require_byte_format(number_format)
-    values = x.detach().contiguous().numpy()
-    codes = encode_array(values, codec_of(number_format), Scaling.power_of_two(exp_max))
-    return torch.from_numpy(codes.astype(np.uint8, copy=False))
-
-
 def decode(codes: Tensor, number_format: NumberFormat, exp_max: int) -> Tensor:
     """Values (same shape, fp32) of AdaptivFloat codes (uint8).
 
     Raises:
         ValueError: the format is not AdaptivFloat or is wider than 8 bits.
     """
-    _require_byte_format(number_format)
-    numbers = torch.from_numpy(codec_of(number_format).numbers)
-    return torch.ldexp(numbers, torch.tensor(exp_max)).float()[codes.long()]
-
-
-def _require_byte_format(number_format: NumberFormat) -> None:
     if number_format.kind is not FormatKind.ADAPTIVFLOAT or number_format.bits > 8:
         raise ValueError(
             f"Number format {number_format}: only AdaptivFloat of at most 8 bits has byte codes."
         )
+    numbers = torch.from_numpy(codec_of(number_format).numbers)
+    return torch.ldexp(numbers, torch.tensor(exp_max)).float()[codes.long()]

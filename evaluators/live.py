@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from evaluators.batches import equal_length_batches
 from evaluators.checkpoints import CheckpointError
@@ -23,12 +24,15 @@ from evaluators.encoders import (
     load_tokenizer,
     token_rows,
 )
+from evaluators.faults.storage import Storage, storage_of
+from evaluators.faults.trials import FAULT_TRIALS, FaultTrials
 from evaluators.glue import TaskData
 from evaluators.predictor import predicted_entropy_table
 from evaluators.stages import Progress, first_drawn, select_order
+from evaluators.task_metrics import TASK_METRICS
 from evaluators.trace_cache import TraceCache
 from evaluators.traces import LUT_ROWS, TRACE_VERSION, ExitTrace, Split, entropies
-from search_space import ModelKnobs
+from search_space import ModelKnobs, TraceKey
 
 SCALE_SENTENCES: Final = 64
 """Calibration sentences that set activation scales and spans; the predictor uses all of them."""
@@ -84,7 +88,9 @@ class LiveEvaluator:
         )
         self._splits = np.repeat([*parts], [len(part) for part in parts.values()]).astype(np.int64)
         self._stages = _stages(len(data.select), len(self._evaluated), looks)
-        self._set_to: tuple[object, ...] | None = None
+        self._configured: TraceKey | None = None
+        self._set_to: TraceKey | None = None
+        self._has_faults = False
         self._calibration = rows(data.calibration.texts, data.calibration.pairs)
         self._scale_batches = [
             batch for _, batch in equal_length_batches(self._calibration[:SCALE_SENTENCES])
@@ -124,6 +130,9 @@ class LiveEvaluator:
         are settled before the first. The same traces come if some or all of it was in the cache,
         but for the rounding of matrix products where another machine or other looks had measured
         it.
+
+        Where cells are not read as written, `FAULT_TRIALS` draws of their faults are scored first,
+        and the trace is that of the median one (`evaluators.faults.trials`).
         """
         key = self.trace_hash(knobs)
         whole = None if self._cache is None else self._cache.trace(key)
@@ -150,14 +159,61 @@ class LiveEvaluator:
         """Progress before the first sentence."""
         spans, encoder_density, embedding_density = self._configure(knobs)
         n_exits = self._encoder.model.n_layers
+        predicted_entropies = self._predicted_entropies(n_exits)
+        storage, faults = storage_of(knobs), None
+        if not storage.is_faithful:
+            trials = self.faulty_scores(knobs, storage, range(FAULT_TRIALS))
+            faults = FaultTrials(tuple(score for score, _ in trials))
+        self._read_back(knobs, faults)
         return Progress(
             positions=np.zeros(0, dtype=np.int64),
             logits=np.zeros((0, n_exits, self._task.n_outputs), dtype=np.float16),
-            predicted_entropies=self._predicted_entropies(n_exits),
+            predicted_entropies=predicted_entropies,
             head_spans=spans,
             encoder_density=encoder_density,
             embedding_density=embedding_density,
+            faults=faults,
         )
+
+    def faulty_scores(
+        self,
+        knobs: ModelKnobs,
+        storage: Storage,
+        seeds: Iterable[int],
+        sentences: int | None = None,
+    ) -> Generator[tuple[float, int], None, None]:
+        """Scores of a setting with draws of faults, and how many cells each misread.
+
+        Args:
+            knobs: the setting.
+            storage: cells of each part of its weights, whatever the setting says of them.
+            seeds: of the draws.
+            sentences: how many ``select`` sentences, the first drawn (`select_order`); None for
+                all of them.
+
+        Yields:
+            The task's primary metric at the last exit on them, and the count of cells.
+        """
+        rows = select_order(int((self._splits == Split.SELECT).sum()))[:sentences]
+        faultless: float | None = None
+        for seed in seeds:
+            if self._configured != knobs.trace_key():
+                self._configure(knobs)
+            self._set_to, self._has_faults = None, True
+            misread = self._encoder.read_back(knobs, storage, seed)
+            if misread:
+                yield self._last_score(rows), misread
+                continue
+            if faultless is None:
+                faultless = self._last_score(rows)
+            yield faultless, misread
+
+    def _last_score(self, rows: NDArray[np.int64]) -> float:
+        """Primary metric of the task at the last exit, on the sentences at those positions."""
+        logits = self._logits([self._evaluated[row] for row in rows])[:, -1].astype(np.float64)
+        answers = logits[:, 0] if self._task.is_regression else logits.argmax(axis=-1)
+        metric = TASK_METRICS[self._task.primary_metric]
+        return float(metric.values(answers[None], self._labels[rows])[0])
 
     def _measured(
         self, knobs: ModelKnobs, key: str, progress: Progress, rows: NDArray[np.int64]
@@ -166,10 +222,12 @@ class LiveEvaluator:
         known = set(progress.positions.tolist())
         left = [int(row) for row in rows if int(row) not in known]
         if left and self._set_to != knobs.trace_key():
-            self._configure(knobs)  # gone on with, or another setting was measured meanwhile
+            # Gone on with, or another setting was measured meanwhile.
+            self._configure(knobs)
+            self._read_back(knobs, progress.faults)
         saved = time.monotonic()
         for places, batch in equal_length_batches([self._evaluated[row] for row in left]):
-            logits = self._encoder.logits(batch).numpy().astype(np.float16)
+            logits = self._half_precision(self._encoder.logits(batch))
             positions = np.array([left[place] for place in places], dtype=np.int64)
             progress = progress.extended(positions, logits)
             if self._cache is not None and time.monotonic() - saved >= SAVE_SECONDS:
@@ -181,10 +239,31 @@ class LiveEvaluator:
 
     def _configure(self, knobs: ModelKnobs) -> tuple[tuple[tuple[int, ...], ...], float, float]:
         """Set the encoder to a setting: its spans and densities."""
-        self._set_to = None
+        self._configured = self._set_to = None
+        self._has_faults = False
         compressed = self._encoder.configure(knobs, self._scale_batches)
-        self._set_to = knobs.trace_key()
+        self._configured = self._set_to = knobs.trace_key()
         return compressed
+
+    def _read_back(self, knobs: ModelKnobs, faults: FaultTrials | None) -> None:
+        """Let the encoder, configured, have the faults that the trace of the setting has."""
+        if faults is not None:
+            self._set_to, self._has_faults = None, True
+            self._encoder.read_back(knobs, storage_of(knobs), faults.chosen)
+            self._set_to = knobs.trace_key()
+
+    def _half_precision(self, logits: Tensor) -> NDArray[np.float16]:
+        """Logits (same shape) as a trace has them.
+
+        Faults can make weights so large that logits leave the range: they are then its largest
+        number, and 0 where they are no number at all.
+        """
+        values = logits.numpy()
+        if self._has_faults:
+            largest = float(np.finfo(np.float16).max)
+            values = np.nan_to_num(values, nan=0.0, posinf=largest, neginf=-largest)
+            values = values.clip(-largest, largest)
+        return values.astype(np.float16)
 
     def _predicted_entropies(self, n_exits: int) -> NDArray[np.float16]:
         """The table of the exit predictor; all 0 for a regression, which has no entropies."""
@@ -195,7 +274,7 @@ class LiveEvaluator:
     def _logits(self, rows: Sequence[TokenRow]) -> NDArray[np.float16]:
         """Logits (n_rows, n_exits, n_classes) of token id rows, in half precision."""
         parts = [
-            (positions, self._encoder.logits(batch).numpy().astype(np.float16))
+            (positions, self._half_precision(self._encoder.logits(batch)))
             for positions, batch in equal_length_batches(rows)
         ]
         result = np.empty((len(rows), *parts[0][1].shape[1:]), dtype=np.float16)

@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.traces import DAMAGE, ExitTrace, Split
+from evaluators.faults.trials import FaultTrials
+from evaluators.traces import DAMAGE, ExitTrace, Split, fault_arrays, faults_of
 
 ORDER_SEED: Final = 20_202
 
@@ -60,6 +61,7 @@ class Progress:
         head_spans: as in `ExitTrace`.
         encoder_density: as in `ExitTrace`.
         embedding_density: as in `ExitTrace`.
+        faults: as in `ExitTrace`.
     """
 
     positions: NDArray[np.int64]
@@ -68,6 +70,7 @@ class Progress:
     head_spans: tuple[tuple[int, ...], ...]
     encoder_density: float
     embedding_density: float
+    faults: FaultTrials | None = None
 
     def __post_init__(self) -> None:
         """Require logits for each position, in half precision."""
@@ -114,6 +117,7 @@ class Progress:
             encoder_density=self.encoder_density,
             embedding_density=self.embedding_density,
             task=task,
+            faults=self.faults,
         )
 
 
@@ -127,6 +131,7 @@ def progress_bytes(progress: Progress) -> bytes:
         predicted_entropies=progress.predicted_entropies,
         head_spans=np.array(progress.head_spans, dtype=np.int64),
         densities=np.array([progress.encoder_density, progress.embedding_density]),
+        **fault_arrays(progress.faults),  # type: ignore[arg-type]  # may be allow_pickle
     )
     return file.getvalue()
 
@@ -146,6 +151,7 @@ def progress_of_bytes(content: bytes) -> Progress:
                 head_spans=tuple(tuple(int(s) for s in row) for row in stored["head_spans"]),
                 encoder_density=float(stored["densities"][0]),
                 embedding_density=float(stored["densities"][1]),
+                faults=faults_of(stored),
             )
     except DAMAGE as error:
         raise ValueError(f"damaged progress ({error})") from error

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.faults.trials import FaultTrials
 from evaluators.tasks import SST2, TASKS
 
 TRACE_VERSION: Final = 1
@@ -58,6 +60,8 @@ class ExitTrace:
         encoder_density: measured share of encoder weights that are not zero.
         embedding_density: measured share of embedding weights that are not zero.
         task: name of the GLUE task, which says what metric the sentences are scored by.
+        faults: trials of faults in the stored weights, of which this is `FaultTrials.chosen`; None
+            for weights that are read as written.
     """
 
     logits: NDArray[np.float16]
@@ -69,6 +73,7 @@ class ExitTrace:
     encoder_density: float
     embedding_density: float
     task: str = SST2.name
+    faults: FaultTrials | None = None
 
     def __post_init__(self) -> None:
         """Require matching shapes, half precision, finite logits and a known task."""
@@ -126,6 +131,7 @@ class ExitTrace:
             encoder_density=self.encoder_density,
             embedding_density=self.embedding_density,
             task=self.task,
+            faults=self.faults,
         )
 
 
@@ -158,6 +164,7 @@ def trace_bytes(trace: ExitTrace) -> bytes:
     """The trace as an ``.npz`` archive, in which SST-2 goes without saying."""
     file = io.BytesIO()
     named = {} if trace.task == SST2.name else {"task": np.array(trace.task)}
+    named |= fault_arrays(trace.faults)
     np.savez(
         file,
         logits=trace.logits,
@@ -170,6 +177,18 @@ def trace_bytes(trace: ExitTrace) -> bytes:
         **named,  # type: ignore[arg-type]  # may be allow_pickle, as NumPy is typed
     )
     return file.getvalue()
+
+
+def fault_arrays(faults: FaultTrials | None) -> dict[str, NDArray[Any]]:
+    """What an archive holds of trials of faults: nothing if there were none."""
+    return {} if faults is None else {"fault_scores": np.array(faults.scores)}
+
+
+def faults_of(stored: Mapping[str, NDArray[Any]]) -> FaultTrials | None:
+    """The trials of faults in an archive; None if there were none."""
+    if "fault_scores" not in stored:
+        return None
+    return FaultTrials(tuple(float(score) for score in stored["fault_scores"]))
 
 
 def trace_of_bytes(content: bytes) -> ExitTrace:
@@ -190,6 +209,7 @@ def trace_of_bytes(content: bytes) -> ExitTrace:
                 encoder_density=float(stored["densities"][0]),
                 embedding_density=float(stored["densities"][1]),
                 task=str(stored["task"]) if "task" in stored else SST2.name,
+                faults=faults_of(stored),
             )
     except DAMAGE as error:
         raise ValueError(f"damaged trace ({error})") from error

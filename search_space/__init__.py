@@ -31,6 +31,8 @@ from search_space.knobs import (
     HardwareKnobs,
     MappingObjective,
     ModelKnobs,
+    SpecialFunctions,
+    TraceKey,
     ZeroGating,
 )
 from search_space.names import nearest
@@ -90,6 +92,8 @@ __all__ = [
     "ScaleSharing",
     "Scenario",
     "SearchSpace",
+    "SpecialFunctions",
+    "TraceKey",
     "ZeroGating",
     "adaptivfloat",
     "design_point",

@@ -21,10 +21,11 @@ class CellKind(StrEnum):
     """Memory cells that can hold a tensor class.
 
     Those in `FAITHFUL_CELLS` read back what was written, as far as this project has measured or
-    assumed: level confusion is below 1e-16 for an SLC and 7.9e-9 for an MLC2 ReRAM cell (optimal
+    assumed: level confusion is below 1e-16 for an SLC and 7.7e-9 for an MLC2 ReRAM cell (optimal
     thresholds on the level distributions of nvmFI); STT-MRAM, PCM and FeFET macros are taken to
-    have the error correction that their vendors ship. So the cell kind is not part of a trace's
-    key. An MLC3 ReRAM cell is misread 3.8e-3 of the time, which would change weights.
+    have the error correction that their vendors ship. So these are not part of a trace's key. An
+    MLC3 ReRAM cell is misread 3.8e-3 of the time, which changes weights: it is part of the key, and
+    a trace is measured with such faults (`evaluators.faults`).
     """
 
     SRAM = "sram"
@@ -48,10 +49,17 @@ class CellKind(StrEnum):
 
 
 FAITHFUL_CELLS: Final = frozenset(CellKind) - {CellKind.RERAM_MLC3}
-"""Cells that a study may offer: the accuracy measured without faults stands for them."""
+"""Cells for which the accuracy measured without faults stands."""
 
 WITH_ENCODER: Final = "encoder"
 """Value of ``exit_storage`` that keeps the exit heads where the encoder weights are."""
+
+
+class SpecialFunctions(StrEnum):
+    """How softmax and layer norm are worked out."""
+
+    EXACT = "exact"
+    FULLY_QUANTISED = "fully-quantised"
 
 
 class DramKind(StrEnum):
@@ -119,6 +127,10 @@ class DvfsPolicy(StrEnum):
     MIN_ENERGY = "min-energy"
 
 
+TraceKey = tuple[str, int, float, float, str, str] | tuple[str, int, float, float, str, str, str]
+"""What identifies a trace: see `ModelKnobs.trace_key`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelKnobs:
     """What can change a logit.
@@ -138,6 +150,8 @@ class ModelKnobs:
             those of the encoder weights.
         table_storage: cells that keep exit, DVFS and span tables while the chip is off; they are
             copied to the auxiliary SRAM when it wakes. ``sram`` keeps them there, powered.
+        special_functions: how softmax and layer norm are worked out; ``fully-quantised`` does so in
+            integers and gives every scale 8 bits. They cost the same.
     """
 
     checkpoint: str
@@ -150,16 +164,15 @@ class ModelKnobs:
     encoder_storage: CellKind
     exit_storage: CellKind | Literal["encoder"] = WITH_ENCODER
     table_storage: CellKind = CellKind.SRAM
+    special_functions: SpecialFunctions = SpecialFunctions.EXACT
 
     def __post_init__(self) -> None:
-        """Refuse shares and spans outside their range, and cells whose faults change weights."""
-        for name in ("embedding_storage", "encoder_storage", "exit_storage", "table_storage"):
-            cell = getattr(self, name)
-            if cell != WITH_ENCODER and cell not in FAITHFUL_CELLS:
-                raise ValueError(
-                    f"{name} {str(cell)!r}: 3.8e-3 of its cells are misread, and accuracy under "
-                    "such faults has not been measured; expected another kind of cell."
-                )
+        """Refuse shares and spans outside their range, and cells whose faults change tables."""
+        if self.table_storage not in FAITHFUL_CELLS:
+            raise ValueError(
+                f"table_storage {str(self.table_storage)!r}: 3.8e-3 of its cells are misread, and "
+                "exit and voltage tables need them right; expected another kind of cell."
+            )
         checked_activation_format(self.activation_format)
         for name in ("encoder_sparsity", "embedding_sparsity"):
             value = getattr(self, name)
@@ -175,9 +188,23 @@ class ModelKnobs:
         """Cells that hold the exit heads."""
         return self.encoder_storage if self.exit_storage == WITH_ENCODER else self.exit_storage
 
-    def trace_key(self) -> tuple[str, int, float, float, str, str]:
-        """What identifies the logits: every field but the cells (see `CellKind`)."""
-        return (
+    @property
+    def faulty_storage(self) -> dict[str, CellKind]:
+        """Cells that are not read as written, by the knob that names them."""
+        cells = {
+            "embedding_storage": self.embedding_storage,
+            "encoder_storage": self.encoder_storage,
+            "exit_storage": self.cell_of_exits,
+        }
+        return {name: cell for name, cell in cells.items() if cell not in FAITHFUL_CELLS}
+
+    def trace_key(self) -> TraceKey:
+        """What identifies the logits: every field but the cells that are read as written.
+
+        Cells that are not, and special functions that are not exact, are named in one more text,
+        ``knob=value`` after ``knob=value``, which settings without them do not have.
+        """
+        key = (
             self.checkpoint,
             self.span_budget_tokens,
             self.encoder_sparsity,
@@ -185,6 +212,10 @@ class ModelKnobs:
             str(self.weight_format),
             str(self.activation_format),
         )
+        others = [f"{name}={cell}" for name, cell in self.faulty_storage.items()]
+        if self.special_functions is not SpecialFunctions.EXACT:
+            others.append(f"special_functions={self.special_functions}")
+        return (*key, " ".join(others)) if others else key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from search_space.knobs import (
     HardwareKnobs,
     MappingObjective,
     ModelKnobs,
+    SpecialFunctions,
     ZeroGating,
 )
 from search_space.names import nearest
@@ -64,6 +65,7 @@ _ENUM_KNOBS: Final[Mapping[str, type[StrEnum]]] = {
     "encoder_storage": CellKind,
     "exit_storage": CellKind,
     "table_storage": CellKind,
+    "special_functions": SpecialFunctions,
     "exit_policy": ExitPolicy,
     "dvfs_policy": DvfsPolicy,
     "dram": DramKind,

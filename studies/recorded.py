@@ -15,11 +15,12 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evaluators.faults.trials import FaultTrials
 from evaluators.traces import ExitTrace
 from hw_cost import EncoderShape
-from search_space import ModelKnobs, nearest
+from search_space import ModelKnobs, TraceKey, nearest
 
 SHIPPED: Final = Path(__file__).parent / "recorded_sst2"
 KEY_NAMES: Final = (
@@ -30,9 +31,17 @@ KEY_NAMES: Final = (
     "weight_format",
     "activation_format",
 )
-"""Model knobs that make up a `TraceKey`, in its order."""
+"""Model knobs that make up a `TraceKey`, in its order; other knobs may follow in one text."""
 
-TraceKey = tuple[str, int, float, float, str, str]
+
+def knobs_of_key(key: TraceKey) -> dict[str, str | int | float]:
+    """The model knobs that a key of a trace names, by name."""
+    found: dict[str, str | int | float] = dict(zip(KEY_NAMES, key, strict=False))
+    others = "".join(str(text) for text in key[len(KEY_NAMES) :])
+    for text in others.split():
+        name, _, value = text.partition("=")
+        found[name] = value
+    return found
 
 
 class RecordedTracesError(ValueError):
@@ -54,6 +63,9 @@ class RecordedCheckpoint(_Table):
     head_spans: list[list[list[int]]]
     densities: list[tuple[float, float]]
     seconds_per_setting: float
+    fault_scores: dict[int, tuple[float, ...]] = Field(
+        default_factory=dict, description="Scores of the trials of faults, by row of `settings`."
+    )
 
 
 class Manifest(_Table):
@@ -135,6 +147,7 @@ class RecordedTraces:
             raise RecordedTracesError(self._missing(key))
         name, row = self._rows[key]
         checkpoint, arrays = self._checkpoint(name), self._load(name)
+        scores = checkpoint.fault_scores.get(row)
         return ExitTrace(
             logits=arrays.logits[row],
             tokens=arrays.tokens,
@@ -145,6 +158,7 @@ class RecordedTraces:
             encoder_density=checkpoint.densities[row][0],
             embedding_density=checkpoint.densities[row][1],
             task=self.manifest.task,
+            faults=FaultTrials(scores) if scores is not None else None,
         )
 
     def _checkpoint(self, name: str) -> RecordedCheckpoint:
@@ -166,7 +180,7 @@ class RecordedTraces:
                     f"No trace is recorded for {name} {key[position]} (recorded: {shown}): choose "
                     "one of these, or use --evaluator live."
                 )
-        named = ", ".join(f"{n} {v}" for n, v in zip(KEY_NAMES, key, strict=True))
+        named = ", ".join(f"{name} {value}" for name, value in knobs_of_key(key).items())
         return f"No trace is recorded for the setting {named}: use --evaluator live."
 
     def _load(self, name: str) -> _Arrays:
@@ -240,6 +254,11 @@ def write_recorded(
             head_spans=[[list(layer) for layer in trace.head_spans] for _, trace in pairs],
             densities=[(trace.encoder_density, trace.embedding_density) for _, trace in pairs],
             seconds_per_setting=round(seconds[name], 2),
+            fault_scores={
+                row: trace.faults.scores
+                for row, (_, trace) in enumerate(pairs)
+                if trace.faults is not None
+            },
         )
     manifest = Manifest(format=1, checkpoints=checkpoints, **about)
     (folder / "manifest.json").write_text(manifest.model_dump_json() + "\n")

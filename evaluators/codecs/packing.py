@@ -87,13 +87,10 @@ def pack(x: Values, codec: Codec, scaling: Scaling) -> PackedTensor:
         ValueError: a power-of-two scale is not between 2**-127 and 2**127.
     """
     number_format = codec.number_format
-    codes = encode(x, codec, scaling).reshape(-1)
-    places = np.arange(number_format.bits, dtype=np.uint32)
-    stream = (codes.astype(np.uint32)[:, None] >> places & 1).astype(np.uint8)
     return PackedTensor(
         number_format=number_format,
         shape=x.shape,
-        codes=np.packbits(stream, bitorder="little").tobytes(),
+        codes=code_bytes(encode(x, codec, scaling), number_format.bits),
         scales=_scale_bytes(number_format, scaling),
     )
 
@@ -111,13 +108,31 @@ def unpack(packed: PackedTensor, codec: Codec) -> Values:
             f"Packed tensor of shape {packed.shape} in {number_format} with {len(packed.codes)} "
             f"bytes of codes: expected {expected}."
         )
-    stream = np.frombuffer(packed.codes, dtype=np.uint8)
-    bits = np.unpackbits(stream, bitorder="little", count=size * number_format.bits)
-    places = np.uint32(1) << np.arange(number_format.bits, dtype=np.uint32)
-    codes = (bits.reshape(size, number_format.bits) * places).sum(axis=1, dtype=np.uint32)
-    scaling = _scaling_of_bytes(packed)
-    shaped = codes.astype(_code_type(number_format.bits)).reshape(packed.shape)
-    return decode(shaped, codec, scaling)
+    codes = codes_of_bytes(packed.codes, number_format.bits, size)
+    return decode(codes.reshape(packed.shape), codec, _scaling_of_bytes(packed))
+
+
+def code_bytes(codes: Codes, bits: int) -> bytes:
+    """Codes (any shape) of that many bits without gaps, as in `PackedTensor`."""
+    flat = codes.reshape(-1)
+    if bits in (8, 16, 32):
+        return flat.astype(f"<u{bits // 8}").tobytes()
+    places = np.arange(bits, dtype=flat.dtype)
+    stream = (flat[:, None] >> places & 1).astype(np.uint8)
+    return np.packbits(stream, bitorder="little").tobytes()
+
+
+def codes_of_bytes(content: bytes, bits: int, count: int) -> Codes:
+    """Codes (count,) of that many bits from what `code_bytes` made of them."""
+    kind = _code_type(bits)
+    if bits in (8, 16, 32):
+        return np.frombuffer(content, dtype=f"<u{bits // 8}", count=count).astype(kind)
+    stream = np.frombuffer(content, dtype=np.uint8)
+    table = np.unpackbits(stream, bitorder="little", count=count * bits).reshape(count, bits)
+    codes: Codes = np.zeros(count, dtype=kind)
+    for place in range(bits):
+        codes += table[:, place] * kind(1 << place)
+    return codes
 
 
 def _code_type(bits: int) -> type[np.uint8 | np.uint16 | np.uint32]:

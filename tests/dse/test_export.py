@@ -12,7 +12,14 @@ import pytest
 
 from dse.errors import RunFolderError
 from dse.export import design_hash, export_design, parameter_package
-from search_space import CellKind, DvfsPolicy, ExitPolicy, KnobValue, design_point
+from search_space import (
+    CellKind,
+    DvfsPolicy,
+    ExitPolicy,
+    KnobValue,
+    SpecialFunctions,
+    design_point,
+)
 from studies.records import Front
 from tests.dse.fronts import KNOBS_OF_A_DESIGN, make_front
 
@@ -147,6 +154,7 @@ class TestPackage:
             "DRAM": 0,
             "ZERO_GATING": 2,
             "COMPACTION": 0,
+            "SPECIAL_FUNCTIONS": 0,
             "WEIGHT_SRAM_BYTES": 0,
             "ACCUMULATOR_BITS": 32,
             "DVFS_LEVELS": 16,
@@ -177,10 +185,11 @@ class TestPackage:
             ("dvfs_policy", DvfsPolicy),
             ("encoder_storage", CellKind),
             ("embedding_storage", CellKind),
+            ("special_functions", SpecialFunctions),
         ],
     )
     def test_codes_have_their_names(
-        self, knob: str, kind: type[ExitPolicy | DvfsPolicy | CellKind]
+        self, knob: str, kind: type[ExitPolicy | DvfsPolicy | CellKind | SpecialFunctions]
     ) -> None:
         """Each member of an enumeration has its own code, explained beside it."""
         codes = {}

@@ -18,20 +18,20 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from evaluators.checkpoints import CheckpointError
+from evaluators.codecs.packing import storage_bits
 from evaluators.encoders import (
     ExitEncoder,
     checkpoint_hash,
     encoder_shape,
     load_checkpoint,
     load_tokenizer,
-    pack_tensors,
     pad_batch,
     save_checkpoint,
     token_ids,
-    unpack_tensors,
 )
 from evaluators.formats import quantise
-from search_space import FP16, NumberFormat, adaptivfloat
+from evaluators.weight_files import pack_tensors, unpack_tensors
+from search_space import FP16, adaptivfloat, parse_number_format
 from tests.evaluators.conftest import Bomb
 
 MakeEncoder = Callable[..., ExitEncoder]
@@ -217,28 +217,44 @@ def test_half_precision_folder_gives_the_same_model_back(tiny: Path, tmp_path: P
     assert torch.equal(logits(load_checkpoint(tmp_path)), logits(model))
 
 
-@pytest.mark.parametrize("number_format", [adaptivfloat(8, 3), adaptivfloat(4, 2)], ids=str)
-@pytest.mark.parametrize("family", ["bert", "albert"])
+@pytest.mark.parametrize(
+    ("family", "format_name"),
+    [
+        ("albert", "adaptivfloat<8,3>"),
+        ("bert", "adaptivfloat<5,3>"),
+        ("bert", "int4-channel-mse"),
+        ("bert", "int5-affine"),
+        ("bert", "e4m3"),
+        ("bert", "posit<6,1>"),
+        ("albert", "mxfp4"),
+        ("bert", "int12"),
+    ],
+)
 def test_packed_folder_holds_rounded_weights(
     make_encoder: MakeEncoder,
     tokenizer: Tokenizer,
     tmp_path: Path,
     family: str,
-    number_format: NumberFormat,
+    format_name: str,
 ) -> None:
-    """Packed, matrices come back as AdaptivFloat rounds them and vectors in half precision."""
+    """Packed, matrices come back as their format rounds them, in its bits; vectors in half."""
     model = make_encoder(family, seed=3)
+    number_format = parse_number_format(format_name)
     save_checkpoint(model, tmp_path, tokenizer, number_format)
     found = load_checkpoint(tmp_path).state_dict()
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point():
             rounded = quantise(tensor, number_format) if tensor.ndim > 1 else tensor.half().float()
             assert torch.equal(found[name], rounded), name
-    assert all(
-        tensor.dtype == (torch.uint8 if tensor.ndim > 1 else torch.float16)
-        for file_name in (EMBEDDINGS, ENCODER)
-        for tensor in load_file(tmp_path / file_name).values()
-    )
+    stored = load_file(tmp_path / EMBEDDINGS) | load_file(tmp_path / ENCODER)
+    matrices = {name: t for name, t in model.state_dict().items() if f"{name}.scales" in stored}
+    assert {name for name, t in found.items() if t.ndim > 1 and t.is_floating_point()} == {
+        *matrices
+    }
+    for name, tensor in matrices.items():
+        assert len(stored[name]) == -(-tensor.numel() * number_format.bits // 8)
+        bits = storage_bits(number_format, tuple(tensor.shape))
+        assert 8 * len(stored[f"{name}.scales"]) == bits - tensor.numel() * number_format.bits
 
 
 def test_packing_again_changes_nothing(
@@ -404,6 +420,41 @@ def test_damaged_weights_are_named(own_copy: Path, file_name: str) -> None:
         save_file(tensors, path, metadata=metadata)
         with pytest.raises(CheckpointError, match=rf"{file_name}: not a packed weight file"):
             load_checkpoint(own_copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata"),
+    [
+        ("w", {"shapes": '{"w": [2, 3]}'}),
+        ("w", {"shapes": '{"w": [-2, -2]}'}),
+        ("w", {"shapes": '{"w": "x"}'}),
+        ("w", {"shapes": '{"v": [2, 2]}'}),
+        ("w", {"shapes": "[]"}),
+        ("w", {"shapes": "{"}),
+        ("v", {"shapes": '{"w": [2, 2]}'}),
+    ],
+)
+def test_damaged_images_are_refused(tmp_path: Path, name: str, metadata: dict[str, str]) -> None:
+    """Shapes that do not fit, and images without one, are damage; the right one is read."""
+    path = tmp_path / "weights.safetensors"
+    packed, right = pack_tensors(
+        {"w": torch.tensor([[1.0, -7], [0, 3]])}, parse_number_format("int4")
+    )
+    save_file(packed, path, metadata=right)
+    assert unpack_tensors(path)["w"].tolist() == [[1, -7], [0, 3]]
+    changed = {name: packed["w"], f"{name}.scales": packed["w.scales"]}
+    save_file(changed, path, metadata={"format": "int4"} | metadata)
+    with pytest.raises(CheckpointError, match="not a packed weight file"):
+        unpack_tensors(path)
+
+
+def test_images_are_bytes(tmp_path: Path) -> None:
+    """Codes of another type are damage."""
+    path = tmp_path / "weights.safetensors"
+    packed, metadata = pack_tensors({"w": torch.eye(4)}, parse_number_format("int8"))
+    save_file(packed | {"w": packed["w"].to(torch.int16)}, path, metadata=metadata)
+    with pytest.raises(CheckpointError, match=r"w in torch\.int16: expected bytes"):
+        unpack_tensors(path)
 
 
 def test_codes_outside_their_format_are_refused(tmp_path: Path) -> None:

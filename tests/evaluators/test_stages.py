@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from evaluators.faults.trials import FaultTrials
 from evaluators.stages import (
     Progress,
     first_drawn,
@@ -92,7 +93,7 @@ def test_progress_gives_traces(whole: ExitTrace) -> None:
 @pytest.mark.parametrize("rows", [[], [3, 31, 0]])
 def test_progress_survives_storage(whole: ExitTrace, rows: list[int]) -> None:
     """Progress read back is what was written, also before the first sentence."""
-    written = progress_of(whole, rows)
+    written = dataclasses.replace(progress_of(whole, rows), faults=FaultTrials((0.25, 0.5)))
     read = progress_of_bytes(progress_bytes(written))
     for field in dataclasses.fields(Progress):
         left, right = getattr(read, field.name), getattr(written, field.name)

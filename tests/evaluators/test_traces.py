@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evaluators.faults.trials import FaultTrials
 from evaluators.testing import made_up_trace
 from evaluators.traces import LUT_ROWS, ExitTrace, Split, entropies, trace_bytes, trace_of_bytes
 
@@ -85,6 +86,9 @@ def test_trace_survives_storage() -> None:
     """A trace read back is the trace that was written, types included."""
     trace = made_up_trace(3, head_spans=((0, 5, 128), (7, 1, 2)), encoder_density=0.3)
     assert_equal(trace_of_bytes(trace_bytes(trace)), trace)
+    faulty = dataclasses.replace(trace, faults=FaultTrials((0.25, 0.5)))
+    assert_equal(trace_of_bytes(trace_bytes(faulty)), faulty)
+    assert faulty.of(Split.REPORT).faults == faulty.faults
 
 
 def test_splits_part_the_sentences() -> None:

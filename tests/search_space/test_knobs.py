@@ -20,6 +20,7 @@ from search_space import (
     ExitPolicy,
     HardwareKnobs,
     ModelKnobs,
+    SpecialFunctions,
     adaptivfloat,
     design_point,
     parse_number_format,
@@ -69,12 +70,46 @@ def test_cells(cell: CellKind, is_envm: bool, bits_per_cell: int) -> None:
     assert cell.bits_per_cell == bits_per_cell
 
 
-@pytest.mark.parametrize("name", ["embedding_storage", "encoder_storage", "exit_storage"])
-def test_cells_whose_faults_change_weights_are_refused(name: str) -> None:
-    """MLC3 is no knob value until accuracy under its faults has been measured."""
-    changes: dict[str, Any] = {name: CellKind.RERAM_MLC3}
-    with pytest.raises(ValueError, match=f"{name} 'reram-mlc3': 3.8e-3 of its cells are misread"):
-        replace(MODEL, **changes)
+def test_tables_are_not_kept_in_cells_that_are_misread() -> None:
+    """A wrong exit or voltage table is no matter of accuracy alone."""
+    with pytest.raises(ValueError, match=r"table_storage 'reram-mlc3': 3\.8e-3 of its"):
+        replace(MODEL, table_storage=CellKind.RERAM_MLC3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"embedding_storage": CellKind.RERAM_MLC3}, "embedding_storage=reram-mlc3"),
+        (
+            {"encoder_storage": CellKind.RERAM_MLC3},
+            "encoder_storage=reram-mlc3 exit_storage=reram-mlc3",
+        ),
+        (
+            {"encoder_storage": CellKind.RERAM_MLC3, "exit_storage": CellKind.SRAM},
+            "encoder_storage=reram-mlc3",
+        ),
+        (
+            {
+                "exit_storage": CellKind.RERAM_MLC3,
+                "special_functions": SpecialFunctions.FULLY_QUANTISED,
+            },
+            "exit_storage=reram-mlc3 special_functions=fully-quantised",
+        ),
+    ],
+)
+def test_what_else_changes_a_logit_is_named_in_one_more_text(
+    changes: dict[str, Any], text: str
+) -> None:
+    """Cells that are misread and functions that are not exact; other keys stay as they were."""
+    assert replace(MODEL, **changes).trace_key() == (*MODEL.trace_key(), text)
+
+
+def test_key_of_a_setting_without_faults() -> None:
+    """The six knobs, as traces have been recorded by."""
+    cells = {"embedding_storage": CellKind.STT_MRAM, "encoder_storage": CellKind.PCM}
+    model = replace(MODEL, **cells, table_storage=CellKind.FEFET)  # type: ignore[arg-type]
+    formats = ("adaptivfloat<8,3>", "adaptivfloat<8,3>")
+    assert model.trace_key() == ("albert-mini", 128, 0.5, 0.6, *formats)
 
 
 def test_exits_are_stored_with_the_encoder_unless_told_otherwise() -> None:
@@ -192,7 +227,7 @@ def test_flat_and_typed_points_are_inverse() -> None:
 def test_trace_key_changes_with_what_changes_a_logit(
     knob: str, value: object, changes_a_logit: bool
 ) -> None:
-    """Two settings share a trace if they differ in storage cells alone."""
+    """Two settings share a trace if they differ in cells that are read as written alone."""
     changes: dict[str, Any] = {knob: value}
     assert (replace(MODEL, **changes).trace_key() != MODEL.trace_key()) is changes_a_logit
 

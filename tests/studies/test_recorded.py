@@ -11,9 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evaluators.faults.trials import FaultTrials
 from evaluators.testing import made_up_trace
-from search_space import KnobValue, ModelKnobs, adaptivfloat, model_knobs
-from studies.recorded import RecordedTraces, RecordedTracesError, write_recorded
+from search_space import CellKind, KnobValue, ModelKnobs, adaptivfloat, model_knobs
+from studies.recorded import (
+    KEY_NAMES,
+    RecordedTraces,
+    RecordedTracesError,
+    knobs_of_key,
+    write_recorded,
+)
 from tests.small_study import HEADS, LAYERS, SHAPES
 
 
@@ -177,3 +184,37 @@ def test_labels_of_a_regression_stay_numbers(tmp_path: Path, knobs: ModelKnobs) 
     assert read.task == "STS-B"
     assert read.labels.dtype == np.float64
     np.testing.assert_array_equal(read.labels, written.labels)
+
+
+def test_trials_of_faults_are_recorded(tmp_path: Path, knobs: ModelKnobs) -> None:
+    """Traces with faults come back with their trials, beside others without any."""
+    faulty = dataclasses.replace(knobs, encoder_storage=CellKind.RERAM_MLC3)
+    trials = FaultTrials((0.5, 0.75, 0.625))
+    written = dataclasses.replace(made_up_trace(seed=2), faults=trials)
+    name = knobs.checkpoint
+    about = {
+        "task": "SST-2",
+        "data_sha256": "0" * 64,
+        "trace_version": 1,
+        "machine": "made up",
+        "versions": {},
+    }
+    pairs = {name: [(knobs, made_up_trace(seed=1)), (faulty, written)]}
+    write_recorded(tmp_path, pairs, {name: SHAPES[name]}, {name: "0" * 64}, {name: 1.0}, about)
+    recorded = RecordedTraces(tmp_path)
+    assert recorded.trace(knobs).faults is None
+    assert recorded.trace(faulty).faults == trials
+    elsewhere = dataclasses.replace(knobs, embedding_storage=CellKind.RERAM_MLC3)
+    with pytest.raises(RecordedTracesError, match="embedding_storage reram-mlc3: use --evaluator"):
+        recorded.trace(elsewhere)
+
+
+def test_knobs_of_a_key(knobs: ModelKnobs) -> None:
+    """The six knobs by name, and those that follow in one text."""
+    assert list(knobs_of_key(knobs.trace_key())) == list(KEY_NAMES)
+    faulty = dataclasses.replace(knobs, encoder_storage=CellKind.RERAM_MLC3)
+    assert knobs_of_key(faulty.trace_key()) == {
+        **knobs_of_key(knobs.trace_key()),
+        "encoder_storage": "reram-mlc3",
+        "exit_storage": "reram-mlc3",
+    }

@@ -1,0 +1,1 @@
+"""Cells that are read as something else than was written: rates, images and weights, no torch."""
