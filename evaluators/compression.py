@@ -28,6 +28,7 @@ from evaluators.encoders import ExitEncoder, ExitHead, load_checkpoint
 from evaluators.families import LayerParts
 from evaluators.faults.storage import FaultyReader, Part, Storage, is_masked
 from evaluators.learned_spans import SoftSpans, budget_of, read_spans
+from evaluators.pruning import pruned_matrices
 from evaluators.skipping import run_all, skip_idle
 from evaluators.spans import allocate_spans, attention_by_distance, span_mask
 from evaluators.special_functions import QuantisedLayerNorm, QuantisedSoftmax
@@ -241,21 +242,33 @@ class CompressibleEncoder:
             knobs: the setting.
             reader: reads them back from their cells; None for what was written.
         """
-        kept = {"encoder": 0, "embedding": 0}
-        sizes = {"encoder": 0, "embedding": 0}
         state = self._model.state_dict()
+        kept, sizes = {}, {}
+        matrices: dict[str, dict[str, Tensor]] = {"encoder": {}, "embedding": {}, "classifier": {}}
         for name, dense in self._dense.items():
             if dense.ndim < 2 or not dense.is_floating_point():
                 state[name].copy_(dense)
-                continue
-            part = "embedding" if ".embeddings." in name else "encoder"
-            sparsity = knobs.embedding_sparsity if part == "embedding" else knobs.encoder_sparsity
-            pruned = dense if ".classifier." in name else prune_by_magnitude(dense, sparsity)
-            weights = rounded_weights(name, pruned, knobs, reader)
-            state[name].copy_(weights)
-            kept[part] += int(torch.count_nonzero(weights))
-            sizes[part] += weights.numel()
-        return kept["encoder"] / sizes["encoder"], kept["embedding"] / sizes["embedding"]
+            elif ".classifier." in name:
+                matrices["classifier"][name] = dense
+            else:
+                matrices["embedding" if ".embeddings." in name else "encoder"][name] = dense
+        sparsities = {
+            "encoder": knobs.encoder_sparsity,
+            "embedding": knobs.embedding_sparsity,
+            "classifier": 0.0,
+        }
+        for part, sparsity in sparsities.items():
+            kept[part] = sizes[part] = 0
+            for name, pruned in pruned_matrices(matrices[part], sparsity, knobs.pruning_scope):
+                weights = rounded_weights(name, pruned, knobs, reader)
+                state[name].copy_(weights)
+                kept[part] += int(torch.count_nonzero(weights))
+                sizes[part] += weights.numel()
+        of_encoder = kept["encoder"] + kept["classifier"]
+        return (
+            of_encoder / (sizes["encoder"] + sizes["classifier"]),
+            kept["embedding"] / sizes["embedding"],
+        )
 
     def _shared_out(self, budget_tokens: int, calibration: Sequence[Tensor]) -> list[list[int]]:
         """Spans (n_distinct_layers of n_heads) within a budget."""
@@ -313,19 +326,6 @@ class CompressibleEncoder:
         with torch.inference_mode():
             logits: Tensor = self._model(input_ids, None, types, layers)
             return logits
-
-
-def prune_by_magnitude(weights: Tensor, sparsity: float) -> Tensor:
-    """The matrix with its smallest magnitudes set to 0, as many as the sparsity says.
-
-    Ties at the threshold are all pruned, so the measured sparsity may be a little higher.
-    """
-    count = round(sparsity * weights.numel())
-    if count == 0:
-        return weights
-    magnitude = weights.abs()
-    threshold = magnitude.flatten().kthvalue(count).values
-    return weights * (magnitude > threshold)
 
 
 def _unpacked(batch: Tensor) -> tuple[Tensor, Tensor | None]:

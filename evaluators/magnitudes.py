@@ -1,6 +1,6 @@
 """Pruning by magnitude in training: thresholds from a sample, and the scale of what is left.
 
-`evaluators.compression.prune_by_magnitude` is exact and what evaluation does; here a matrix is
+`evaluators.pruning.prune_by_magnitude` is exact and what evaluation does; here a matrix is
 pruned at every step, by thresholds that are looked up now and then.
 """
 

@@ -25,7 +25,6 @@ from evaluators.compression import (
     attach_rounding,
     attach_sites,
     measured_attention,
-    prune_by_magnitude,
 )
 from evaluators.encoders import ExitEncoder
 from evaluators.formats import quantise
@@ -37,6 +36,7 @@ from evaluators.magnitudes import (
     pruned_scaling,
 )
 from evaluators.movement import kept_by_scores, masked_by_scores, score_threshold
+from evaluators.pruning import prune_by_magnitude
 from evaluators.sampling import Sampling
 from evaluators.spans import allocate_spans
 from evaluators.straight_through import TrainingRounding, pass_through

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.compression import prune_by_magnitude
 from evaluators.movement import kept_by_scores, masked_by_scores, score_threshold
+from evaluators.pruning import prune_by_magnitude
 from evaluators.training_stages import Pruning
 
 

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from evaluators import objectives, recipe_runs, training
 from evaluators.checkpoints import CheckpointError
-from evaluators.compression import prune_by_magnitude
 from evaluators.encoders import ExitEncoder, load_checkpoint
 from evaluators.glue import TaskData
 from evaluators.learned_spans import read_spans
 from evaluators.objectives import TaskObjective, exit_loss, hidden_mismatch
+from evaluators.pruning import prune_by_magnitude
 from evaluators.recipe_runs import RecipeRun
 from evaluators.recipes import Recipe
 from evaluators.sampling import Sampling

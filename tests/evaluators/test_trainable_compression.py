@@ -14,9 +14,10 @@ from torch import Tensor
 from evaluators import magnitudes, straight_through
 from evaluators.codecs.calibration import Calibration
 from evaluators.codecs.registry import codec_of
-from evaluators.compression import CompressibleEncoder, prune_by_magnitude
+from evaluators.compression import CompressibleEncoder
 from evaluators.encoders import load_checkpoint, pad_batch
 from evaluators.magnitudes import magnitude_thresholds
+from evaluators.pruning import prune_by_magnitude
 from evaluators.sampling import Sampling
 from evaluators.trainable_compression import TrainableCompression
 from evaluators.training_stages import Stage
