@@ -8,6 +8,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -323,32 +324,39 @@ def record(
 
 @app.command()
 def train(
-    checkpoint: Annotated[str, typer.Argument(help="minilm-exits or albert-mini.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE_OR_FILE", help="Recipe: shipped, or a TOML file.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Checkpoint folder to write.")],
-    work: Annotated[Path, typer.Option(help="Folder of saved states, for resuming.")],
     data: Data = None,
-    teacher: Annotated[
-        Path | None, typer.Option(help="albert-mini: folder of its teacher, minilm-exits.")
+    work: Annotated[
+        Path | None, typer.Option(help="Folder of saved states; by default OUT.work.")
     ] = None,
-    seed: Annotated[int, typer.Option()] = 1,
+    task: Annotated[str | None, typer.Option(help="GLUE task, instead of the recipe's.")] = None,
+    initial: Annotated[
+        str | None,
+        typer.Option(help="Checkpoint to start from, instead of the recipe's: name, folder, hub."),
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="Checkpoint to learn from, instead of the recipe's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
 ) -> None:
-    """Train a shipped checkpoint anew; resumes from its last saved state."""
-    from evaluators.checkpoints import checkpoint_folder
-    from evaluators.recipes import train_albert_mini, train_minilm_exits
+    """Train a checkpoint by a recipe; resumes from its last saved state."""
+    from evaluators.recipes import load_recipe
+    from evaluators.tasks import glue_task
+
+    plan = load_recipe(recipe)
+    plan = replace(plan, task=task or plan.task, initial=initial or plan.initial)
+    glue_task(plan.task)
+    source = data_source(_data(data))
+    from evaluators.recipe_runs import RecipeRun  # imports torch
 
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    glue = _data(data)
-    if checkpoint == "minilm-exits":
-        train_minilm_exits(glue, out, work, seed, say)
-    elif checkpoint == "albert-mini":
-        folder = teacher if teacher is not None else checkpoint_folder("minilm-exits")
-        train_albert_mini(glue, folder, out, work, seed, say)
-    else:
-        raise UsageError(
-            f"Checkpoint {checkpoint!r} has no recipe: expected minilm-exits or albert-mini."
-        )
+    states = out.with_name(f"{out.name}.work") if work is None else work
+    RecipeRun(plan, source, states, teacher, seed, say).finished(out)
 
 
 def _data(data: Path | None) -> Path:

@@ -6,6 +6,9 @@ from typing import Final
 
 from evaluators.checkpoints import CheckpointError, UnknownCheckpointError
 from evaluators.glue import GlueDataError
+from evaluators.recipes import RecipeError
+from evaluators.tasks import UnknownTaskError
+from evaluators.training_stages import TrainingError
 from search_space import ConditionError
 from studies.recorded import RecordedTracesError
 from studies.records import RecordError
@@ -56,7 +59,7 @@ EXIT_CODES: Final = {
     0: "done",
     1: "unexpected failure (a bug: --debug shows the traceback)",
     2: "wrong command line",
-    3: "wrong study file, knob, condition, cost model or selection",
+    3: "wrong study file, recipe, knob, condition, cost model or selection",
     4: "run folder or record missing, damaged or in use",
     5: "data, checkpoint or recorded traces missing or damaged",
     6: "too many designs could not be evaluated",
@@ -68,6 +71,9 @@ EXIT_CODES: Final = {
 _CODE_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (StudyFileError, 3),
     (ConditionError, 3),
+    (RecipeError, 3),
+    (TrainingError, 3),
+    (UnknownTaskError, 3),
     (RecordError, 4),
     (RecordedTracesError, 5),
     (GlueDataError, 5),

@@ -16,6 +16,7 @@ from search_space import (
     DramKind,
     DvfsPolicy,
     ExitPolicy,
+    PruningScope,
     SpecialFunctions,
     ZeroGating,
     parse_number_format,
@@ -33,6 +34,7 @@ _CODES: Final = {
     "zero_gating": [kind.value for kind in ZeroGating],
     "compaction": [kind.value for kind in Compaction],
     "special_functions": [kind.value for kind in SpecialFunctions],
+    "pruning_scope": [scope.value for scope in PruningScope],
 }
 
 

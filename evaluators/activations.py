@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor
 
 from evaluators.codecs.calibration import Calibration
@@ -10,6 +12,19 @@ from evaluators.codecs.registry import codec_of
 from evaluators.formats import quantise
 from evaluators.special_functions import eight_bit_scaling
 from search_space import FP32, NumberFormat
+
+
+class ActivationRounding(Protocol):
+    """What rounds one kind of activation.
+
+    Attributes:
+        number_format: format of the activation.
+    """
+
+    number_format: NumberFormat
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The rounded activation (same shape)."""
 
 
 class ActivationQuantiser:

@@ -19,6 +19,7 @@ HUB_FILES: Final = (
     "model.safetensors.index.json",
     "embeddings.safetensors",
     "encoder.safetensors",
+    "spans.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "vocab.txt",

@@ -10,10 +10,10 @@ spans and all else that is settled when a chip is designed know nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
@@ -23,10 +23,12 @@ from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
-from evaluators.activations import ActivationQuantiser
+from evaluators.activations import ActivationQuantiser, ActivationRounding
 from evaluators.encoders import ExitEncoder, ExitHead, load_checkpoint
 from evaluators.families import LayerParts
 from evaluators.faults.storage import FaultyReader, Part, Storage, is_masked
+from evaluators.learned_spans import SoftSpans, budget_of, read_spans
+from evaluators.pruning import pruned_matrices
 from evaluators.skipping import run_all, skip_idle
 from evaluators.spans import allocate_spans, attention_by_distance, span_mask
 from evaluators.special_functions import QuantisedLayerNorm, QuantisedSoftmax
@@ -34,11 +36,13 @@ from evaluators.weights import rounded_weights
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat, SpecialFunctions
 
 _ATTENTION_NAME: Final = "edge_dse_compressed"
+_OPERANDS: Final = ("query", "key", "value", "probs", "context")
 Batches = Iterable[Tensor]
+Rounding = TypeVar("Rounding", bound=ActivationRounding)
 
 
-def _quantisers() -> dict[str, ActivationQuantiser]:
-    return {name: ActivationQuantiser() for name in ("query", "key", "value", "probs", "context")}
+def _quantisers() -> dict[str, ActivationRounding]:
+    return {name: ActivationQuantiser() for name in _OPERANDS}
 
 
 @dataclass(slots=True)
@@ -50,19 +54,39 @@ class AttentionSite:
         spans: (n_heads,) attention spans, tokens.
         quantisers: of query, key, value, probabilities and context.
         by_distance: (n_heads, `FULL_SPAN_TOKENS`) attention seen, while measuring; else None.
+        soft: spans that are being learned, beside the hard ones; else None.
         heads: (n_heads_kept,) positions of the heads that are worked out; None for all.
         softmax: what stands in for the exact softmax and rounds probabilities by itself; else None.
     """
 
     output_weight: Tensor
     spans: Tensor
-    quantisers: dict[str, ActivationQuantiser] = field(default_factory=_quantisers)
+    quantisers: Mapping[str, ActivationRounding] = field(default_factory=_quantisers)
     by_distance: Tensor | None = None
+    soft: SoftSpans | None = None
     heads: Tensor | None = None
     softmax: QuantisedSoftmax | None = None
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor:
-        """Context (batch, n_heads_kept, tokens, head_width) of operands of that same shape."""
+    def attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        scaling: float,
+        unpadded: Tensor | None = None,
+        dropout: float = 0.0,
+    ) -> Tensor:
+        """Context (batch, n_heads_kept, tokens, head_width) of operands of that same shape.
+
+        Args:
+            query: (batch, n_heads_kept, tokens, head_width).
+            key: like the queries.
+            value: like the queries.
+            scaling: of the scores.
+            unpadded: (batch, 1, tokens, tokens), where the key is a token and not padding; None if
+                every key is. Each position sees itself even so: what padding sees is never read.
+            dropout: share of the probabilities that is dropped, in training.
+        """
         spans = self.spans if self.heads is None else self.spans[self.heads]
         if not spans.any() and self.heads is not None:
             return torch.zeros_like(query)
@@ -72,22 +96,28 @@ class AttentionSite:
         visible = None
         if int(spans.min()) < tokens:
             visible = span_mask(spans.clamp(min=1), tokens)
-        is_exact = self.softmax is None
-        if is_exact and rounded["probs"].number_format == FP32 and self.by_distance is None:
+        if unpadded is not None:
+            itself = torch.eye(tokens, dtype=torch.bool)
+            visible = (unpadded if visible is None else unpadded & visible) | itself
+        is_plain = self.softmax is None and self.soft is None and self.by_distance is None
+        if is_plain and rounded["probs"].number_format == FP32:
             context = functional.scaled_dot_product_attention(
-                query, key, value, attn_mask=visible, scale=scaling
+                query, key, value, attn_mask=visible, dropout_p=dropout, scale=scaling
             )
         else:
             scores = (query @ key.transpose(2, 3)) * scaling
             if visible is not None:
                 scores = scores.masked_fill(~visible, -torch.inf)
             if self.softmax is None:
-                probabilities = rounded["probs"](scores.softmax(-1))
+                probabilities = scores.softmax(-1)
+                if self.soft is not None:
+                    probabilities = self.soft(probabilities)
+                probabilities = rounded["probs"](probabilities)
             else:
                 probabilities = self.softmax(scores)
             if self.by_distance is not None:
                 self.by_distance += attention_by_distance(probabilities, value, self.output_weight)
-            context = probabilities @ value
+            context = functional.dropout(probabilities, dropout) @ value
         if int(spans.min()) == 0:
             context = context * (spans > 0)[:, None, None]
         return rounded["context"](context)
@@ -100,13 +130,14 @@ def _attention(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float,
+    dropout: float = 0.0,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention kernel that transformers calls; batches have no padding, so there is no mask."""
-    assert attention_mask is None
+    """Attention kernel that transformers calls; evaluation has no padding, so it has no mask."""
     site = module.compression_site
     assert isinstance(site, AttentionSite)
-    return site.attend(query, key, value, scaling).transpose(1, 2).contiguous(), None
+    context = site.attend(query, key, value, scaling, attention_mask, dropout)
+    return context.transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(_ATTENTION_NAME, _attention)
@@ -122,10 +153,12 @@ class CompressibleEncoder:
         self._model = load_checkpoint(folder, n_classes)
         self._dense = {k: v.clone() for k, v in self._model.state_dict().items()}
         self._layers = self._model.family.weight_sets(self._model.backbone)
-        self._sites = _attach_sites(self._model, self._layers)
+        self._sites, operands = attach_sites(self._model, self._layers, ActivationQuantiser)
         self._layer_norms = _attach_layer_norms(self._model)
-        self._activations = _attach_quantisers(self._model, self._layers)
+        self._activations = attach_rounding(self._model, self._layers, ActivationQuantiser)
+        self._activations += operands
         self._masked: dict[Part, bool] = {}
+        self._learned = read_spans(folder)
         self._by_distance: NDArray[np.float64] | None = None
 
     @property
@@ -209,27 +242,41 @@ class CompressibleEncoder:
             knobs: the setting.
             reader: reads them back from their cells; None for what was written.
         """
-        kept = {"encoder": 0, "embedding": 0}
-        sizes = {"encoder": 0, "embedding": 0}
         state = self._model.state_dict()
+        kept, sizes = {}, {}
+        matrices: dict[str, dict[str, Tensor]] = {"encoder": {}, "embedding": {}, "classifier": {}}
         for name, dense in self._dense.items():
             if dense.ndim < 2 or not dense.is_floating_point():
                 state[name].copy_(dense)
-                continue
-            part = "embedding" if ".embeddings." in name else "encoder"
-            sparsity = knobs.embedding_sparsity if part == "embedding" else knobs.encoder_sparsity
-            pruned = dense if ".classifier." in name else prune_by_magnitude(dense, sparsity)
-            weights = rounded_weights(name, pruned, knobs, reader)
-            state[name].copy_(weights)
-            kept[part] += int(torch.count_nonzero(weights))
-            sizes[part] += weights.numel()
-        return kept["encoder"] / sizes["encoder"], kept["embedding"] / sizes["embedding"]
+            elif ".classifier." in name:
+                matrices["classifier"][name] = dense
+            else:
+                matrices["embedding" if ".embeddings." in name else "encoder"][name] = dense
+        sparsities = {
+            "encoder": knobs.encoder_sparsity,
+            "embedding": knobs.embedding_sparsity,
+            "classifier": 0.0,
+        }
+        for part, sparsity in sparsities.items():
+            kept[part] = sizes[part] = 0
+            for name, pruned in pruned_matrices(matrices[part], sparsity, knobs.pruning_scope):
+                weights = rounded_weights(name, pruned, knobs, reader)
+                state[name].copy_(weights)
+                kept[part] += int(torch.count_nonzero(weights))
+                sizes[part] += weights.numel()
+        of_encoder = kept["encoder"] + kept["classifier"]
+        return (
+            of_encoder / (sizes["encoder"] + sizes["classifier"]),
+            kept["embedding"] / sizes["embedding"],
+        )
 
     def _shared_out(self, budget_tokens: int, calibration: Sequence[Tensor]) -> list[list[int]]:
         """Spans (n_distinct_layers of n_heads) within a budget."""
         n_heads = len(self._sites[0].spans)
         if budget_tokens >= FULL_SPAN_TOKENS:
             return [[FULL_SPAN_TOKENS] * n_heads] * len(self._sites)
+        if self._learned is not None and budget_tokens == budget_of(self._learned):
+            return [list(row) for row in self._learned]
         if self._by_distance is None:
             self._by_distance = self._measure_attention(calibration)
         spans = allocate_spans(self._by_distance, budget_tokens)
@@ -239,18 +286,7 @@ class CompressibleEncoder:
         """Attention by distance of all heads of the dense encoder."""
         self._model.load_state_dict(self._dense)
         self._each_quantiser(FP32, calibrating=False)
-        for site in self._sites:
-            n_heads = len(site.spans)
-            site.spans = torch.full((n_heads,), FULL_SPAN_TOKENS)
-            site.by_distance = torch.zeros(n_heads, FULL_SPAN_TOKENS)
-        self._run(calibration)
-        measured = torch.cat(
-            [site.by_distance for site in self._sites if site.by_distance is not None]
-        )
-        for site in self._sites:
-            site.by_distance = None
-        result: NDArray[np.float64] = measured.double().numpy()
-        return result
+        return measured_attention(self._model, self._sites, calibration)
 
     def _calibrate(self, knobs: ModelKnobs, calibration: Sequence[Tensor]) -> None:
         is_exact = knobs.special_functions is SpecialFunctions.EXACT
@@ -265,17 +301,14 @@ class CompressibleEncoder:
                 inputs.append(site.softmax.scores)
         if inputs or knobs.activation_format != FP32:
             self._run(calibration)
-        for quantiser in self._all_quantisers():
+        for quantiser in self._activations:
             quantiser.calibrating, quantiser.eight_bit_scale = False, not is_exact
         for seen in inputs:
             seen.calibrating = False
 
     def _each_quantiser(self, number_format: NumberFormat, *, calibrating: bool) -> None:
-        for quantiser in self._all_quantisers():
+        for quantiser in self._activations:
             quantiser.start(number_format, calibrating=calibrating)
-
-    def _all_quantisers(self) -> list[ActivationQuantiser]:
-        return self._activations + [q for site in self._sites for q in site.quantisers.values()]
 
     def _run(self, batches: Batches) -> None:
         for batch in batches:
@@ -289,38 +322,67 @@ class CompressibleEncoder:
                 (batch, tokens, 2), token and token type ids.
             layers: run only that many layers; None for all.
         """
-        types = None
-        if input_ids.ndim == 3:
-            input_ids, types = input_ids.unbind(-1)
+        input_ids, types = _unpacked(input_ids)
         with torch.inference_mode():
             logits: Tensor = self._model(input_ids, None, types, layers)
             return logits
 
 
-def prune_by_magnitude(weights: Tensor, sparsity: float) -> Tensor:
-    """The matrix with its smallest magnitudes set to 0, as many as the sparsity says.
+def _unpacked(batch: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Token ids (batch, tokens) and token type ids, if there are any, of a batch."""
+    if batch.ndim == 2:
+        return batch, None
+    input_ids, types = batch.unbind(-1)
+    return input_ids, types
 
-    Ties at the threshold are all pruned, so the measured sparsity may be a little higher.
+
+def measured_attention(
+    model: ExitEncoder, sites: Sequence[AttentionSite], calibration: Batches
+) -> NDArray[np.float64]:
+    """Attention by distance of all heads (n_heads of all sites, `FULL_SPAN_TOKENS`).
+
+    Weights and roundings are taken as they are; the sites are left with full spans.
+
+    Args:
+        model: the encoder, in evaluation mode.
+        sites: its attention sites, in order.
+        calibration: batches of token ids (batch, tokens) without padding, or (batch, tokens, 2)
+            with token type ids.
     """
-    count = round(sparsity * weights.numel())
-    if count == 0:
-        return weights
-    magnitude = weights.abs()
-    threshold = magnitude.flatten().kthvalue(count).values
-    return weights * (magnitude > threshold)
+    for site in sites:
+        site.spans = torch.full_like(site.spans, FULL_SPAN_TOKENS)
+        site.by_distance = torch.zeros(len(site.spans), FULL_SPAN_TOKENS)
+    with torch.inference_mode():
+        for batch in calibration:
+            ids, types = _unpacked(batch)
+            model(ids, None, types)
+    measured = torch.cat([site.by_distance for site in sites if site.by_distance is not None])
+    for site in sites:
+        site.by_distance = None
+    result: NDArray[np.float64] = measured.double().numpy()
+    return result
 
 
-def _attach_sites(model: ExitEncoder, layers: Sequence[LayerParts]) -> list[AttentionSite]:
-    """Put an `AttentionSite` on every attention module; those of distinct weights, in order."""
+def attach_sites(
+    model: ExitEncoder, layers: Sequence[LayerParts], rounding: Callable[[], Rounding]
+) -> tuple[list[AttentionSite], list[Rounding]]:
+    """Put an `AttentionSite` on every attention module, whose operands that makes rounded.
+
+    Returns:
+        The sites of those with weights of their own, in order, and what rounds their operands.
+    """
     model.backbone.config._attn_implementation = _ATTENTION_NAME
     n_heads: int = model.backbone.config.num_attention_heads
-    sites = []
+    sites: list[AttentionSite] = []
+    roundings: list[Rounding] = []
     for parts in layers:
         full = torch.full((n_heads,), FULL_SPAN_TOKENS)
-        site = AttentionSite(parts.output.weight.detach(), full)
+        operands = {name: rounding() for name in _OPERANDS}
+        site = AttentionSite(parts.output.weight.detach(), full, operands)
         parts.attention.compression_site = site  # type: ignore[assignment]  # not a module
         sites.append(site)
-    return sites
+        roundings += operands.values()
+    return sites, roundings
 
 
 def _attach_layer_norms(model: ExitEncoder) -> list[QuantisedLayerNorm]:
@@ -334,9 +396,9 @@ def _attach_layer_norms(model: ExitEncoder) -> list[QuantisedLayerNorm]:
     return norms
 
 
-def _attach_quantisers(
-    model: ExitEncoder, layers: Sequence[LayerParts]
-) -> list[ActivationQuantiser]:
+def attach_rounding(
+    model: ExitEncoder, layers: Sequence[LayerParts], rounding: Callable[[], Rounding]
+) -> list[Rounding]:
     """Round the outputs of layer norms, activation functions and the embedding projection."""
     stored: list[nn.Module] = [
         module for module in model.backbone.modules() if isinstance(module, nn.LayerNorm)
@@ -344,14 +406,14 @@ def _attach_quantisers(
     stored += [parts.activation for parts in layers]
     if model.family.projection is not None:
         stored.append(model.backbone.get_submodule(model.family.projection))
-    quantisers = []
+    roundings = []
     for module in stored:
-        quantiser = ActivationQuantiser()
-        module.register_forward_hook(lambda _m, _i, output, q=quantiser: q(output))
-        quantisers.append(quantiser)
+        rounded = rounding()
+        module.register_forward_hook(lambda _m, _i, output, q=rounded: q(output))
+        roundings.append(rounded)
     for head in model.exits:
         assert isinstance(head, ExitHead)
-        quantiser = ActivationQuantiser()
-        head.classifier.register_forward_pre_hook(lambda _m, args, q=quantiser: (q(args[0]),))
-        quantisers.append(quantiser)
-    return quantisers
+        rounded = rounding()
+        head.classifier.register_forward_pre_hook(lambda _m, args, q=rounded: (q(args[0]),))
+        roundings.append(rounded)
+    return roundings

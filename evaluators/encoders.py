@@ -24,6 +24,7 @@ from transformers.masking_utils import create_bidirectional_mask
 
 from evaluators.checkpoints import CheckpointError
 from evaluators.families import FAMILIES, Family, family_of
+from evaluators.learned_spans import SPANS_FILE
 from evaluators.pretrained import (
     WEIGHT_FILE,
     is_pretrained,
@@ -228,6 +229,18 @@ def pad_batch(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, T
     return input_ids, mask
 
 
+def pad_rows(rows: Sequence[TokenRow], pad_id: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Input ids, attention mask and token type ids, all (batch, longest row), of `token_rows`.
+
+    Token type ids are None for rows of single texts, and 0 where there is padding.
+    """
+    if not isinstance(rows[0][0], tuple):
+        return *pad_batch(rows, pad_id), None  # type: ignore[arg-type]
+    ids, mask = pad_batch([[token for token, _ in row] for row in rows], pad_id)  # type: ignore[misc]
+    types, _ = pad_batch([[kind for _, kind in row] for row in rows], 0)  # type: ignore[misc]
+    return ids, mask, types
+
+
 def save_checkpoint(
     model: ExitEncoder,
     folder: Path,
@@ -357,7 +370,8 @@ def checkpoint_hash(folder: Path) -> str:
     if not (folder / _ENCODER_FILE).is_file() and is_pretrained(folder):
         weights = (WEIGHT_FILE,)
         digest.update(f"new exits {NEW_EXIT_SEED}".encode())
-    for name in ("config.json", *tokenizer_files(folder)):
+    spans = [SPANS_FILE] if (folder / SPANS_FILE).is_file() else []
+    for name in ("config.json", *tokenizer_files(folder), *spans):
         path = folder / name
         if not path.is_file():
             raise CheckpointError(f"{path}: no such file; the checkpoint folder is incomplete.")

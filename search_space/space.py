@@ -25,6 +25,7 @@ from search_space.knobs import (
     HardwareKnobs,
     MappingObjective,
     ModelKnobs,
+    PruningScope,
     SpecialFunctions,
     ZeroGating,
 )
@@ -66,6 +67,7 @@ _ENUM_KNOBS: Final[Mapping[str, type[StrEnum]]] = {
     "exit_storage": CellKind,
     "table_storage": CellKind,
     "special_functions": SpecialFunctions,
+    "pruning_scope": PruningScope,
     "exit_policy": ExitPolicy,
     "dvfs_policy": DvfsPolicy,
     "dram": DramKind,

@@ -273,11 +273,6 @@ class TestFailures:
             (["run", "x", "--trails", "3"], "No such option: --trails"),
             (["run", "x", "--trials", "many"], "Invalid value for '--trials'"),
             (["pareto", "x", "--rows", "-1"], "Invalid value for '--rows'"),
-            pytest.param(
-                ["train", "bert", "--out", "o", "--work", "w", "--data", "d"],
-                "'bert' has no recipe",
-                marks=pytest.mark.slow,  # imports torch
-            ),
             (["record", "edgebert-sst2", "--out", "o", "--work", "w"], "--data or GLUE_DIR"),
             (["export", "x"], "Missing option '--out'"),
         ],
@@ -293,6 +288,11 @@ class TestFailures:
         main([])
         captured = capsys.readouterr()
         assert "Usage: dse" in captured.out + captured.err
+
+    def test_unknown_recipe(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A recipe that is neither file nor shipped ends with 3 and the nearest name."""
+        words = ("train", "minilm-exit", "--out", "o", "--work", "w", "--data", "d")
+        assert "did you mean 'minilm-exits'?" in failure(capsys, 3, *words)
 
     @pytest.mark.parametrize("command", ["run", "spaces"])
     def test_unknown_study(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:

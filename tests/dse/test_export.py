@@ -17,6 +17,7 @@ from search_space import (
     DvfsPolicy,
     ExitPolicy,
     KnobValue,
+    PruningScope,
     SpecialFunctions,
     design_point,
 )
@@ -155,6 +156,7 @@ class TestPackage:
             "ZERO_GATING": 2,
             "COMPACTION": 0,
             "SPECIAL_FUNCTIONS": 0,
+            "PRUNING_SCOPE": 0,
             "WEIGHT_SRAM_BYTES": 0,
             "ACCUMULATOR_BITS": 32,
             "DVFS_LEVELS": 16,
@@ -186,10 +188,13 @@ class TestPackage:
             ("encoder_storage", CellKind),
             ("embedding_storage", CellKind),
             ("special_functions", SpecialFunctions),
+            ("pruning_scope", PruningScope),
         ],
     )
     def test_codes_have_their_names(
-        self, knob: str, kind: type[ExitPolicy | DvfsPolicy | CellKind | SpecialFunctions]
+        self,
+        knob: str,
+        kind: type[ExitPolicy | DvfsPolicy | CellKind | SpecialFunctions | PruningScope],
     ) -> None:
         """Each member of an enumeration has its own code, explained beside it."""
         codes = {}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from evaluators import compression
 from evaluators.activations import ActivationQuantiser
-from evaluators.compression import AttentionSite, CompressibleEncoder, prune_by_magnitude
+from evaluators.compression import AttentionSite, CompressibleEncoder
 from evaluators.encoders import ExitEncoder, checkpoint_hash, load_checkpoint, save_checkpoint
 from evaluators.formats import quantise
 from search_space import (
@@ -22,6 +22,7 @@ from search_space import (
     FULL_SPAN_TOKENS,
     ModelKnobs,
     NumberFormat,
+    PruningScope,
     adaptivfloat,
     parse_number_format,
 )
@@ -179,24 +180,6 @@ def test_spans_follow_the_dense_encoder(
     assert seen[0][:, 0].all()
 
 
-@pytest.mark.parametrize("sparsity", [0.0, 0.1, 0.5, 0.77, 0.99])
-def test_pruning_keeps_the_largest(sparsity: float) -> None:
-    """As many weights as the sparsity says become 0, and none of them is above one that is kept."""
-    weights = torch.randn(30, 41, generator=torch.manual_seed(0))
-    pruned = prune_by_magnitude(weights, sparsity)
-    gone = pruned == 0
-    assert int(gone.sum()) == round(sparsity * weights.numel())
-    assert torch.equal(pruned[~gone], weights[~gone])
-    if gone.any():
-        assert weights[gone].abs().max() < weights[~gone].abs().min()
-
-
-def test_pruning_ties() -> None:
-    """Equal magnitudes at the threshold go together, so the sparsity is never missed."""
-    pruned = prune_by_magnitude(torch.tensor([[1.0, -1.0], [2.0, 1.0]]), 0.25)
-    assert pruned.tolist() == [[0, 0], [2, 0]]
-
-
 @pytest.mark.parametrize(
     ("encoder_sparsity", "embedding_sparsity"), [(0.0, 0.0), (0.5, 0.0), (0.3, 0.7), (0.0, 0.9)]
 )
@@ -225,6 +208,22 @@ def test_densities_are_measured(
     assert encoder_density == kept["encoder"] / sizes["encoder"]
     assert embedding_density == kept["embedding"] / sizes["embedding"]
     assert embedding_density == pytest.approx(1 - embedding_sparsity, abs=0.02)
+
+
+def test_pruning_over_all_matrices(
+    tiny: Path, batches: list[Tensor], make_knobs: MakeKnobs
+) -> None:
+    """The encoder is as sparse as asked for, not each of its matrices; classifiers stay."""
+    encoder = CompressibleEncoder(tiny)
+    knobs = make_knobs(encoder_sparsity=0.5, pruning_scope=PruningScope.GLOBAL)
+    encoder.configure(knobs, batches)
+    pruned = {n: m for n, m in matrices(encoder.model).items() if ".embeddings." not in n}
+    classifiers = [name for name in pruned if ".classifier." in name]
+    assert all(bool((pruned.pop(name) != 0).all()) for name in classifiers)
+    zeros = [int((matrix == 0).sum()) for matrix in pruned.values()]
+    share = sum(zeros) / sum(matrix.numel() for matrix in pruned.values())
+    assert 0.5 <= share < 0.502  # stored in half precision: some are equal at the threshold
+    assert len({z / m.numel() for z, m in zip(zeros, pruned.values(), strict=True)}) > 1
 
 
 def test_coarse_formats_lower_the_density(
@@ -279,16 +278,16 @@ def test_every_matrix_product_sees_rounded_activations(
 
 def test_attention_operands_are_rounded() -> None:
     """Query, key, value, probabilities and context are each rounded with a scale of their own."""
-    site = AttentionSite(torch.zeros(16, 16), torch.tensor([128, 128]))
+    names = ("query", "key", "value", "probs", "context")
+    quantisers = {name: ActivationQuantiser(AF8, calibrating=True) for name in names}
+    site = AttentionSite(torch.zeros(16, 16), torch.tensor([128, 128]), quantisers)
     generator = torch.Generator().manual_seed(1)
     query, key, value = torch.randn(3, 2, 2, 6, 8, generator=generator)
-    for quantiser in site.quantisers.values():
-        quantiser.number_format, quantiser.calibrating = AF8, True
     site.attend(query, key, value, 0.25)
-    for quantiser in site.quantisers.values():
+    for quantiser in quantisers.values():
         quantiser.calibrating = False
     found = site.attend(query, key, value, 0.25)
-    scales = {name: quantiser.max_abs for name, quantiser in site.quantisers.items()}
+    scales = {name: quantiser.max_abs for name, quantiser in quantisers.items()}
     assert scales["query"] == float(query.abs().max())
     q, k, v = (quantise(x, AF8, float(x.abs().max())) for x in (query, key, value))
     probabilities = quantise((q @ k.transpose(2, 3) * 0.25).softmax(-1), AF8, scales["probs"])

@@ -110,7 +110,7 @@ def test_trace_does_not_depend_on_order_or_batches(
 ) -> None:
     """Sentences in another order and in other batches have the same logits, but for rounding."""
     expected = LiveEvaluator(tiny, tiny_task).trace(make_knobs())
-    monkeypatch.setattr(live, "BATCH_SENTENCES", batch_sentences)
+    monkeypatch.setattr("evaluators.batches.BATCH_SENTENCES", batch_sentences)
     changed, before = shuffled(tiny_task, seed=3)
     trace = LiveEvaluator(tiny, changed).trace(make_knobs())
     assert np.allclose(trace.logits, expected.logits[before], atol=2e-3, rtol=2e-3)

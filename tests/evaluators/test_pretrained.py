@@ -45,7 +45,7 @@ from evaluators.encoders import (
 )
 from evaluators.families import FAMILIES, Family
 from evaluators.pretrained import read_tokenizer
-from evaluators.recipes import pretrained_folder
+from evaluators.students import pretrained_folder
 from search_space import ModelKnobs
 from tests.evaluators.conftest import CONFIGS, WORDS, Bomb, tiny_tokenizer
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from evaluators import compression
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import ExitEncoder, load_checkpoint
+from evaluators.encoders import ExitEncoder, load_checkpoint, pad_batch
 from evaluators.families import LayerParts
 from evaluators.skipping import MOST_NEURONS_KEPT, run_all, skip_idle
 from search_space import FULL_SPAN_TOKENS, ModelKnobs, adaptivfloat
@@ -170,16 +170,18 @@ def test_fewer_layers_of_a_compressed_encoder(
         assert torch.equal(encoder.logits(batches[1], layers=layers), every[:, :layers])
 
 
-def test_padding_is_not_dropped_unsaid(
-    tiny: Path, batches: list[Tensor], make_knobs: MakeKnobs
+@pytest.mark.parametrize("budget", [2, FULL_SPAN_TOKENS])
+def test_padding_is_never_seen(
+    tiny: Path, batches: list[Tensor], make_knobs: MakeKnobs, budget: int
 ) -> None:
-    """A compressed encoder wants batches without padding: a mask with zeros is not ignored."""
+    """Sentences padded to one length have the logits that they have alone, whatever their spans."""
     encoder = CompressibleEncoder(tiny)
-    encoder.configure(make_knobs(), batches)
-    mask = torch.ones_like(batches[0])
-    mask[0, -1] = 0
-    with pytest.raises(AssertionError), torch.inference_mode():
-        encoder.model(batches[0], mask)
+    encoder.configure(make_knobs(span_budget_tokens=budget), batches)
+    rows = [row.tolist() for batch in batches for row in batch[:2]]
+    with torch.inference_mode():
+        found = encoder.model(*pad_batch(rows, encoder.model.pad_id))
+    alone = torch.cat([encoder.logits(torch.tensor([row])) for row in rows])
+    assert torch.allclose(found, alone, atol=1e-5)
 
 
 @settings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,48 @@ from torch import Tensor
 from evaluators import training
 from evaluators.encoders import ExitEncoder, load_checkpoint, load_tokenizer, pad_batch, token_ids
 from evaluators.glue import TaskData
-from evaluators.training import Stage, exit_accuracies, run_stage
+from evaluators.tasks import SST2
+from evaluators.training import exit_scores, run_stage
+from evaluators.training_stages import Stage
 
 STAGE = Stage(name="tiny", epochs=2, learning_rate=1e-2, batch_size=8)  # 5 steps an epoch
 
 
 class Killed(Exception):  # noqa: N818 - not an error of the program
     """Stands for a run that is killed."""
+
+
+class LastExit:
+    """Cross-entropy of the last exit; dies at a batch if told so."""
+
+    def __init__(
+        self, model: ExitEncoder, tokenizer: Tokenizer, task: TaskData, die_at_batch: int | None
+    ) -> None:
+        """Tokenise the training sentences."""
+        self.model, self.rows = model, token_ids(tokenizer, task.train.texts)
+        self.labels = torch.tensor(task.train.labels)
+        self.left = die_at_batch
+
+    def loss(self, batch: Sequence[int], step: int) -> Tensor:  # noqa: ARG002 - of the protocol
+        """Cross-entropy of a batch."""
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                raise Killed
+        logits = self.model(*pad_batch([self.rows[i] for i in batch]))
+        return torch.nn.functional.cross_entropy(logits[:, -1], self.labels[list(batch)])
+
+    def running_state(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Nothing was saved."""
+        assert not state
+
+    def further_parameters(self) -> list[tuple[Tensor, float]]:
+        """None."""
+        return []
 
 
 def trained(
@@ -31,20 +66,10 @@ def trained(
     die_at_batch: int | None = None,
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Weights after a stage of training with dropout, and what it said."""
-    rows = token_ids(tokenizer, task.train.texts)
-    labels = torch.tensor(task.train.labels)
     said: list[str] = []
-    seen = 0
-
-    def loss(batch: Sequence[int]) -> Tensor:
-        nonlocal seen
-        seen += 1
-        if seen == die_at_batch:
-            raise Killed
-        logits = model(*pad_batch([rows[i] for i in batch]))
-        return torch.nn.functional.cross_entropy(logits[:, -1], labels[list(batch)])
-
-    run_stage(stage, model, loss, [len(row) for row in rows], work, 7, said.append)
+    objective = LastExit(model, tokenizer, task, die_at_batch)
+    lengths = [len(row) for row in objective.rows]
+    run_stage(stage, model, objective, lengths, work, 7, said.append)
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}, said
 
 
@@ -91,5 +116,5 @@ def test_accuracy_of_every_exit_is_a_count(tiny: Path, tiny_task: TaskData) -> N
         with torch.inference_mode():
             logits = model(torch.tensor([row]), torch.ones(1, len(row), dtype=torch.long))
         expected += logits[0].argmax(-1) == label
-    found = exit_accuracies(model, tokenizer, tiny_task.report)
-    assert found == [round(float(right) / 16, 4) for right in expected]
+    found = exit_scores(model, tokenizer, tiny_task.report, SST2)
+    assert found["accuracy"] == [round(float(right) / 16, 4) for right in expected]

@@ -27,6 +27,7 @@ from search_space import (
     ExitPolicy,
     KnobValue,
     MappingObjective,
+    PruningScope,
     SearchSpace,
     SpecialFunctions,
     ZeroGating,
@@ -88,7 +89,7 @@ def test_every_knob_is_documented_with_its_choices(repository: Path) -> None:
     page = (repository / "docs" / "study-files.md").read_text(encoding="utf-8")
     assert [name for name in KNOBS if f"`{name}`" not in page] == []
     kinds: tuple[type[StrEnum], ...] = (DramKind, ZeroGating, MappingObjective, ExitPolicy)
-    kinds += (DvfsPolicy, CellKind, SpecialFunctions)
+    kinds += (DvfsPolicy, CellKind, SpecialFunctions, PruningScope)
     choices = [str(choice) for kind in kinds for choice in kind]
     assert [choice for choice in choices if f"`{choice}`" not in page] == []
 

@@ -1,0 +1,338 @@
+"""Running a recipe: its stages one after another, then a checkpoint folder with its card."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from evaluators.batches import equal_length_batches
+from evaluators.cards import as_json, majority_score
+from evaluators.checkpoints import CheckpointError, checkpoint_folder
+from evaluators.encoders import (
+    ExitEncoder,
+    ExitHead,
+    TokenRow,
+    load_checkpoint,
+    load_tokenizer,
+    renew_exits,
+    save_checkpoint,
+    token_ids,
+    token_rows,
+)
+from evaluators.glue import DATASETS_PREFIX, Sentences, TaskData, load_task, training_texts
+from evaluators.learned_spans import Spans, hard_spans, write_spans
+from evaluators.live import SCALE_SENTENCES
+from evaluators.objectives import HiddenObjective, TaskObjective
+from evaluators.recipes import MINILM, Recipe
+from evaluators.students import pretrained_folder, pretrained_minilm, shared_student
+from evaluators.tasks import glue_task
+from evaluators.trainable_compression import SOFT_SPANS, TrainableCompression
+from evaluators.training import Progress, exit_scores, run_stage, saved_state
+from evaluators.training_stages import (
+    CHECKPOINT,
+    INITIAL,
+    ITSELF,
+    Stage,
+    StageData,
+    Trained,
+    TrainingError,
+)
+
+_TEXT_WORDS: Final = 32
+_TEXT_TOKENS: Final = 48
+
+
+@dataclass(slots=True)
+class RecipeRun:
+    """One recipe on one task, from the last saved state of its work folder.
+
+    Attributes:
+        recipe: what to run.
+        source: of the GLUE data (`evaluators.glue.load_task`).
+        work: folder of the saved states of stages.
+        teacher: checkpoint folder that stages with the teacher ``checkpoint`` learn from.
+        seed: of everything random.
+        say: receives lines of progress.
+    """
+
+    recipe: Recipe
+    source: Path | str
+    work: Path
+    teacher: Path | None
+    seed: int
+    say: Progress
+    data: TaskData = field(init=False)
+    tokenizer: Tokenizer = field(init=False)
+    _initial: nn.Module | None = field(init=False, default=None)
+    _spans: Spans | None = field(init=False, default=None)
+
+    def finished(self, out: Path) -> None:
+        """Run what is left of the recipe and write the checkpoint.
+
+        Args:
+            out: checkpoint folder.
+
+        Raises:
+            CheckpointError: a checkpoint, or the state of an earlier stage, is missing or damaged.
+            GlueDataError: the data are.
+            TrainingError: the recipe does not fit the encoder or the task, or a loss is not finite.
+        """
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.data = load_task(glue_task(self.recipe.task), self.source)
+        self.say(self.data.description)
+        model = self._started()
+        for stage in self.recipe.stages:
+            stage.weights_of_exits(model.n_layers)
+        first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        stages = self.recipe.stages
+        saved = [i for i, one in enumerate(stages) if (self.work / _state_file(one)).is_file()]
+        sentences = []
+        texts = self._texts() if any(one.data is StageData.TEXT for one in stages) else []
+        task_rows = self._rows(self.data.train, model)
+        for index, stage in enumerate(stages):
+            rows = texts if stage.data is StageData.TEXT else task_rows
+            sentences.append(len(rows))
+            if index >= max(saved, default=0):
+                if stage.afresh:
+                    model.load_state_dict(first)
+                self._run(stage, model, rows)
+            else:
+                self._remember_spans(stage)
+        self._write(model, out, sentences)
+
+    def _started(self) -> ExitEncoder:
+        """The encoder that the first stage starts from, and its tokenizer."""
+        initial = self.recipe.initial
+        folder = pretrained_folder() if initial == MINILM else _folder(initial)
+        self.tokenizer = load_tokenizer(folder)
+        torch.manual_seed(self.seed)
+        if initial != MINILM:
+            if self.recipe.student is not None:
+                raise TrainingError(f"A student starts from {MINILM!r} alone, not {initial!r}.")
+            return self._with_outputs(load_checkpoint(folder, self.data.task.n_outputs))
+        backbone = pretrained_minilm()
+        if self.recipe.student is None:
+            return ExitEncoder(backbone, n_classes=self.data.task.n_outputs)
+        layers = backbone.config.num_hidden_layers
+        if self.recipe.student.layers % layers:
+            raise TrainingError(
+                f"layers {self.recipe.student.layers} of the student: expected a multiple of the "
+                f"{layers} of {initial!r}."
+            )
+        self._initial = backbone.eval()  # type: ignore[no-untyped-call]
+        student = shared_student(backbone, self.recipe.student)
+        return ExitEncoder(student, n_classes=self.data.task.n_outputs)
+
+    def _with_outputs(self, model: ExitEncoder) -> ExitEncoder:
+        """The encoder with as many outputs as the task has: other exits are taken off."""
+        wanted = self.data.task.n_outputs
+        if _outputs(model) == wanted:
+            return model
+        renewed = ExitEncoder(model.backbone, n_classes=wanted)
+        renew_exits(renewed)
+        return renewed.eval()
+
+    def _rows(self, data: Sentences, model: ExitEncoder) -> list[TokenRow]:
+        """Token ids of sentences or pairs."""
+        return token_rows(self.tokenizer, data.texts, data.pairs, has_types=model.has_token_types)
+
+    def _labels(self) -> Tensor:
+        """Labels of the training rows: classes, int64, or numbers, fp32."""
+        labels = torch.tensor(self.data.train.labels)
+        return labels.float() if self.data.task.is_regression else labels.long()
+
+    def _remember_spans(self, stage: Stage) -> None:
+        """Take up the spans that a finished stage learned."""
+        if stage.spans is not None:
+            state = saved_state(self.work, stage.name, "running")
+            if state is None:
+                raise self._lost(stage.name, "the spans that it learned are kept")
+            self._spans = hard_spans(state[SOFT_SPANS], stage.spans.ramp_tokens)
+
+    def _lost(self, stage: str, why: str) -> CheckpointError:
+        return CheckpointError(
+            f"{self.work / stage}.safetensors: no such file; {why}. Put it back, or start again in "
+            "another work folder."
+        )
+
+    def _texts(self) -> list[list[int]]:
+        """Token ids of the training text of all GLUE tasks at hand, without what is held out."""
+        data = self.data
+        if str(self.source).startswith(DATASETS_PREFIX):
+            raise TrainingError(
+                f"Training text is read from a folder of GLUE tasks: expected one, not "
+                f"{str(self.source)!r}."
+            )
+        parts = [data.select, data.report, *([data.mismatched] if data.mismatched else [])]
+        held_out = [text for part in parts for text in (*part.texts, *part.pairs)]
+        of_task = {*data.train.texts, *data.train.pairs}
+        selected = "\n".join((*data.select.texts, *data.select.pairs))
+        texts = [
+            text
+            for text in training_texts(Path(self.source), held_out)
+            if len(text.split()) <= _TEXT_WORDS and (text in of_task or text not in selected)
+        ]
+        rows = [row[:_TEXT_TOKENS] for row in token_ids(self.tokenizer, texts)]
+        self.say(f"distillation text: {len(rows)} sentences, {sum(map(len, rows))} tokens")
+        return rows
+
+    def _run(self, stage: Stage, model: ExitEncoder, rows: Sequence[TokenRow]) -> None:
+        """Train the model in place for a stage."""
+        lengths = [len(row) for row in rows]
+        if stage.teacher == INITIAL:
+            assert self._initial is not None
+            hidden = HiddenObjective(model, self._initial, rows)
+            run_stage(stage, model, hidden, lengths, self.work, self.seed, self.say)
+            return
+        # Hooks of the compression stay on a copy; so do the parameters that are frozen.
+        learner = copy.deepcopy(model)
+        weights = stage.weights_of_exits(learner.n_layers)
+        learner.backbone.requires_grad_(stage.trained is Trained.ALL)
+        for head, weight in zip(learner.exits, weights, strict=True):
+            head.requires_grad_(weight > 0)
+        compression = None
+        if stage.is_compressed:
+            calibration = self._rows(self.data.calibration, model)[:SCALE_SENTENCES]
+            batches = [batch for _, batch in equal_length_batches(calibration)]
+            steps = stage.steps(len(rows))
+            compression = TrainableCompression(learner, stage, batches, steps, self._spans)
+        teacher = self._teacher_of(stage, model)
+        objective = TaskObjective(
+            stage, learner, rows, self._labels(), teacher, compression, self.seed
+        )
+
+        def after_epoch(epoch: int) -> None:
+            if compression is not None:
+                compression.plain()
+            scores = self._scores(learner, self.data.select)
+            told = "; ".join(f"{name} {_told(values)}" for name, values in scores.items())
+            self.say(f"{stage.name}: epoch {epoch} of {stage.epochs}, on select: {told}")
+
+        run_stage(
+            *(stage, learner, objective, lengths, self.work, self.seed, self.say),
+            after_epoch=after_epoch,
+            of=f"{self.data.task.name}, seed {self.seed}",
+        )
+        if compression is not None:
+            self._spans = compression.finish() or self._spans
+        model.load_state_dict(learner.state_dict())
+
+    def _teacher_of(self, stage: Stage, model: ExitEncoder) -> ExitEncoder | None:
+        """What a stage learns from, in evaluation mode; None for its own last exit."""
+        if stage.teacher == ITSELF:
+            return None
+        if stage.teacher == CHECKPOINT:
+            if self.teacher is None and not self.recipe.teacher:
+                raise TrainingError(
+                    f"Stage {stage.name!r} learns from a checkpoint: name one by --teacher, or as "
+                    "teacher in the recipe."
+                )
+            folder = self.teacher or _folder(self.recipe.teacher)
+            other = load_checkpoint(folder, self.data.task.n_outputs)
+            if _outputs(other) != self.data.task.n_outputs:
+                raise TrainingError(
+                    f"Teacher {folder} has {_outputs(other)} outputs at every exit, expected "
+                    f"{self.data.task.n_outputs} for {self.data.task.name}: name one that was "
+                    "trained for it by --teacher."
+                )
+            self._check_hidden(stage, model, other)
+            return other
+        weights = saved_state(self.work, stage.teacher, "model")
+        if weights is None:
+            raise self._lost(stage.teacher, f"stage {stage.name!r} learns from its weights")
+        teacher = copy.deepcopy(model)
+        teacher.load_state_dict(weights)
+        return teacher.eval()
+
+    def _check_hidden(self, stage: Stage, model: ExitEncoder, teacher: ExitEncoder) -> None:
+        """Refuse a teacher whose hidden states the encoder's cannot be matched with."""
+        widths = [one.exits[0].get_submodule("pooler").in_features for one in (model, teacher)]
+        if stage.hidden_weight and (model.n_layers % teacher.n_layers or len(set(widths)) > 1):
+            raise TrainingError(
+                f"hidden_weight of stage {stage.name!r}: {model.n_layers} layers of width "
+                f"{widths[0]} cannot match the {teacher.n_layers} of width {widths[1]} of the "
+                "teacher; expected the same width and a multiple of its layers."
+            )
+
+    def _write(self, model: ExitEncoder, out: Path, sentences: Sequence[int]) -> None:
+        """Write the checkpoint with its card, which also scores the weights as they were stored."""
+        model.eval()
+        recipe, data = self.recipe, self.data
+        last = recipe.stages[-1]
+        teacher = self._teacher_of(last, model)
+        card: dict[str, Any] = {
+            "title": recipe.title,
+            "task": data.task.name,
+            "data": data.description,
+            "metrics": list(data.task.metrics),
+            "train_sentences": len(data.train),
+            "data_sha256": data.content_hash(),
+            "initial": recipe.initial,
+            "stored_as": str(recipe.stored_as),
+            "seed": self.seed,
+            "stages": [
+                {**as_json(stage), "sentences": count, "steps": stage.steps(count)}
+                for stage, count in zip(recipe.stages, sentences, strict=True)
+            ],
+            "torch": torch.__version__,
+            "majority_class": {
+                "select": majority_score(data.select, data.task),
+                "report": majority_score(data.report, data.task),
+            },
+        }
+        if teacher is not None:
+            self._score(card, "teacher", teacher)
+        self._score(card, "fp32", model)
+        save_checkpoint(model, out, self.tokenizer, recipe.stored_as, card)
+        write_spans(out, self._spans)
+        self._score(card, "stored", load_checkpoint(out))
+        (out / "card.json").write_text(json.dumps(card, indent=2) + "\n")
+        self.say(f"{out}: {json.dumps(card['accuracy_stored'])}")
+
+    def _score(self, card: dict[str, Any], name: str, model: ExitEncoder) -> None:
+        """Put the scores of every exit on the splits in the card, without compression.
+
+        ``accuracy_NAME`` is of the task's primary metric, ``further_NAME`` of its others.
+        """
+        parts = {"select": self.data.select, "report": self.data.report}
+        if self.data.mismatched is not None:
+            parts["mismatched"] = self.data.mismatched
+        scores = {split: self._scores(model, part) for split, part in parts.items()}
+        first, *others = self.data.task.metrics
+        card[f"accuracy_{name}"] = {split: found[first] for split, found in scores.items()}
+        if others:
+            card[f"further_{name}"] = {
+                other: {split: found[other] for split, found in scores.items()} for other in others
+            }
+
+    def _scores(self, model: ExitEncoder, data: Sentences) -> dict[str, list[float]]:
+        return exit_scores(model, self.tokenizer, data, self.data.task)
+
+
+def _folder(checkpoint: str) -> Path:
+    """Folder of a shipped checkpoint, or of one that a path or hub name names."""
+    is_place = "/" in checkpoint or Path(checkpoint).is_dir()
+    return checkpoint_folder(checkpoint, {checkpoint: checkpoint} if is_place else None)
+
+
+def _state_file(stage: Stage) -> str:
+    return f"{stage.name}.safetensors"
+
+
+def _outputs(model: ExitEncoder) -> int:
+    """Outputs of every exit."""
+    head = model.exits[0]
+    assert isinstance(head, ExitHead)
+    return head.classifier.out_features
+
+
+def _told(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.3f}" for value in values)

@@ -1,0 +1,282 @@
+"""Running recipes: on a made-up task, killed and resumed, with a card that says what was done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from evaluators import objectives, recipe_runs, training
+from evaluators.checkpoints import CheckpointError
+from evaluators.encoders import ExitEncoder, load_checkpoint
+from evaluators.glue import TaskData
+from evaluators.learned_spans import read_spans
+from evaluators.objectives import TaskObjective, exit_loss, hidden_mismatch
+from evaluators.pruning import prune_by_magnitude
+from evaluators.recipe_runs import RecipeRun
+from evaluators.recipes import Recipe
+from evaluators.sampling import Sampling
+from evaluators.training_stages import (
+    CHECKPOINT,
+    Pruning,
+    PruningMethod,
+    SpanLearning,
+    Stage,
+    Trained,
+    TrainingError,
+)
+from search_space import FULL_SPAN_TOKENS, adaptivfloat
+
+SAMPLING = Sampling(
+    span_budget_tokens=(FULL_SPAN_TOKENS, 4, 2),
+    encoder_sparsity=(0.0, 0.5),
+    embedding_sparsity=(0.0, 0.6),
+    weight_format=(adaptivfloat(8, 3), adaptivfloat(4, 2)),
+    activation_format=(adaptivfloat(8, 3),),
+)
+DENSE = Stage(name="dense", epochs=1, learning_rate=1e-2, batch_size=8)  # 5 steps an epoch
+AWARE = Stage(
+    name="aware",
+    epochs=2,
+    learning_rate=1e-2,
+    batch_size=8,
+    teacher="dense",
+    temperature=2.0,
+    sampling=SAMPLING,
+)
+EXITS = Stage(
+    name="exits",
+    epochs=1,
+    learning_rate=1e-2,
+    batch_size=8,
+    teacher="dense",
+    trained=Trained.EXITS,
+    exit_weights=(1, 1, 0),
+    sampling=SAMPLING,
+)
+
+MOVED = Pruning(
+    method=PruningMethod.MOVEMENT, encoder_sparsity=0.4, embedding_sparsity=0.5, start=0.0, end=0.5
+)
+SPANS = SpanLearning(penalty=0.1, ramp_tokens=2, initial_tokens=4, learning_rate=0.5)
+
+RunRecipe = Callable[..., ExitEncoder]
+
+
+class Killed(Exception):  # noqa: N818 - not an error of the program
+    """Stands for a run that is killed."""
+
+
+@pytest.fixture
+def run_recipe(
+    tiny_folders: dict[str, Path],
+    tiny_task: TaskData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> RunRecipe:
+    """Runs stages from a tiny checkpoint in a work folder; the weights before they are rounded."""
+    monkeypatch.setattr(recipe_runs, "load_task", lambda *_: tiny_task)
+    monkeypatch.setattr(training, "SAVE_EVERY", 3)
+
+    def run(
+        *stages: Stage,
+        work: str = "work",
+        family: str = "bert",
+        teacher: Path | None = None,
+        seed: int = 1,
+    ) -> ExitEncoder:
+        recipe = Recipe(
+            title="tiny",
+            initial=str(tiny_folders[family]),
+            stages=stages,
+            stored_as=adaptivfloat(8, 3),
+        )
+        folder = tmp_path / work
+        RecipeRun(recipe, Path("unused"), folder, teacher, seed, lambda _: None).finished(
+            folder / "out"
+        )
+        weights = training.saved_state(folder, stages[-1].name, "model")
+        assert weights is not None
+        model = load_checkpoint(tiny_folders[family])
+        model.load_state_dict(weights)
+        return model
+
+    return run
+
+
+def dying(batch_number: int) -> Callable[[TaskObjective, Sequence[int], int], Tensor]:
+    """A loss that dies at that batch."""
+    left = batch_number
+    loss = TaskObjective.loss
+
+    def die(self: TaskObjective, batch: Sequence[int], step: int) -> Tensor:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+        return loss(self, batch, step)
+
+    return die
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "batch"), [("bert", 10), ("bert", 18), ("albert", 14)])
+def test_killed_run_ends_in_the_same_weights(
+    run_recipe: RunRecipe, monkeypatch: pytest.MonkeyPatch, family: str, batch: int
+) -> None:
+    """Killed in any stage and run again, a recipe ends in bit-equal weights."""
+    monkeypatch.setattr("evaluators.trainable_compression.THRESHOLD_STEPS", 4)
+    monkeypatch.setattr("evaluators.trainable_compression.SPAN_STEPS", 5)
+    whole = run_recipe(DENSE, AWARE, EXITS, work="whole", family=family).state_dict()
+    with monkeypatch.context() as patched:
+        patched.setattr(objectives.TaskObjective, "loss", dying(batch))
+        with pytest.raises(Killed):
+            run_recipe(DENSE, AWARE, EXITS, work="cut", family=family)
+    rest = run_recipe(DENSE, AWARE, EXITS, work="cut", family=family).state_dict()
+    assert all(torch.equal(rest[name], whole[name]) for name in whole)
+
+
+@pytest.mark.slow
+def test_killed_run_keeps_spans_and_scores(
+    run_recipe: RunRecipe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Scores and learned spans go on too, and end in the same masks and the same file of spans."""
+    stage = replace(
+        AWARE, name="moved", teacher="itself", sampling=None, pruning=MOVED, spans=SPANS
+    )
+    last = replace(EXITS, teacher="itself", sampling=None, keep_spans=True)
+    whole = run_recipe(stage, last, work="whole").state_dict()
+    with monkeypatch.context() as patched:
+        patched.setattr(objectives.TaskObjective, "loss", dying(8))
+        with pytest.raises(Killed):
+            run_recipe(stage, last, work="cut")
+    rest = run_recipe(stage, last, work="cut").state_dict()
+    assert all(torch.equal(rest[name], whole[name]) for name in whole)
+    spans = [read_spans(tmp_path / work / "out") for work in ("whole", "cut")]
+    assert spans[0] is not None
+    assert spans[0] == spans[1]
+    up = whole["backbone.encoder.layer.0.intermediate.dense.weight"]
+    assert int((up == 0).sum()) == round(0.4 * up.numel())
+    assert torch.equal(prune_by_magnitude(up, 0.4), up)
+
+
+def test_stage_may_start_afresh(run_recipe: RunRecipe) -> None:
+    """A stage that starts afresh ends where it would have ended as the only one."""
+    taught = replace(DENSE, name="again", afresh=True)
+    after = run_recipe(DENSE, taught).state_dict()
+    alone = run_recipe(taught, work="alone").state_dict()
+    assert all(torch.equal(after[name], alone[name]) for name in after)
+
+
+def test_exits_are_trained_on_a_frozen_backbone(run_recipe: RunRecipe) -> None:
+    """A stage of exits changes those that its loss weighs, and nothing else."""
+    before = run_recipe(DENSE, AWARE).state_dict()
+    after = run_recipe(DENSE, AWARE, EXITS).state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if name.startswith(("exits.0.", "exits.1."))}
+
+
+def test_aware_training_changes_every_matrix(run_recipe: RunRecipe) -> None:
+    """Each matrix learns under compression, and the result is not that of plain training."""
+    dense = run_recipe(DENSE).state_dict()
+    aware = run_recipe(DENSE, AWARE).state_dict()
+    matrices = [name for name in dense if dense[name].ndim > 1 and "position" not in name]
+    assert not any(torch.equal(dense[name], aware[name]) for name in matrices)
+
+
+def test_card_says_what_was_done(run_recipe: RunRecipe, tmp_path: Path) -> None:
+    """The card has stages with their sampling, and accuracies beside teacher and majority class."""
+    run_recipe(DENSE, AWARE)
+    card = json.loads((tmp_path / "work" / "out" / "card.json").read_text())
+    assert [stage["steps"] for stage in card["stages"]] == [5, 10]
+    assert card["stages"][1]["sampling"]["weight_format"] == [
+        "adaptivfloat<8,3>",
+        "adaptivfloat<4,2>",
+    ]
+    assert card["stages"][0]["sampling"] is None
+    for name in ("accuracy_teacher", "accuracy_fp32", "accuracy_stored"):
+        assert [len(card[name][split]) for split in ("select", "report")] == [3, 3]
+    assert card["majority_class"]["report"] >= 0.5
+    load_checkpoint(tmp_path / "work" / "out")
+
+
+def test_teacher_may_be_another_checkpoint(
+    run_recipe: RunRecipe, tiny_folders: dict[str, Path]
+) -> None:
+    """A stage learns logits and states from the folder that is given; without one, it says so."""
+    stage = Stage(
+        name="taught",
+        epochs=1,
+        learning_rate=1e-3,
+        batch_size=8,
+        teacher=CHECKPOINT,
+        hidden_weight=1.0,
+    )
+    with pytest.raises(TrainingError, match="name one by --teacher"):
+        run_recipe(stage)
+    run_recipe(stage, teacher=tiny_folders["albert"])
+
+
+def test_lost_state_of_the_teacher_is_said(run_recipe: RunRecipe, tmp_path: Path) -> None:
+    """A recipe that goes on without the state that its teacher was saved in says which file."""
+    run_recipe(DENSE, AWARE)
+    (tmp_path / "work" / "dense.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"dense\.safetensors: no such file; stage 'aware'"):
+        run_recipe(DENSE, AWARE)
+
+
+def test_recipe_that_does_not_fit_is_said(run_recipe: RunRecipe) -> None:
+    """Weights for other exits than there are, and a loss that explodes, are errors."""
+    with pytest.raises(TrainingError, match="one for each of the 3 exits"):
+        run_recipe(replace(DENSE, exit_weights=(1, 1)))
+    with pytest.raises(TrainingError, match="expected a finite number"):
+        run_recipe(replace(DENSE, learning_rate=1e30), work="wild")
+
+
+def test_work_folder_belongs_to_one_run(run_recipe: RunRecipe, tmp_path: Path) -> None:
+    """A state of another task or seed, of another encoder, or no state at all, is refused."""
+    run_recipe(DENSE)
+    with pytest.raises(CheckpointError, match=r"of SST-2, seed 1; expected SST-2, seed 2"):
+        run_recipe(DENSE, seed=2)
+    with pytest.raises(CheckpointError, match="of another model or recipe"):
+        run_recipe(DENSE, family="albert")
+    (tmp_path / "work" / "dense.safetensors").write_bytes(b"no")
+    with pytest.raises(CheckpointError, match="not the saved state of a stage"):
+        run_recipe(DENSE)
+
+
+def test_exit_loss_by_hand() -> None:
+    """Two exits, one sentence: half cross-entropy, half T² KL divergence, weighed 1 to 3."""
+    logits = torch.tensor([[[0.0, 0.0], [1.0, 0.0]]])
+    teacher = torch.tensor([[2.0, 0.0]])
+    p = torch.tensor([2.0, 0.0]).div(2).softmax(0)
+    expected = 0.0
+    for weight, exit_logits in ((0.25, logits[0, 0]), (0.75, logits[0, 1])):
+        hard = -exit_logits.log_softmax(0)[1]
+        soft = 4 * (p * (p.log() - (exit_logits / 2).log_softmax(0))).sum()
+        expected += weight * float(0.5 * hard + 0.5 * soft)
+    weights = torch.tensor([0.25, 0.75])
+    found = exit_loss(logits, torch.tensor([1]), weights, teacher, 2.0, 0.5)
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+
+
+def test_hidden_mismatch_by_hand() -> None:
+    """Every second state of the student is matched, padding left out, in units of variance."""
+    teacher = [torch.tensor([[[0.0, 2.0], [9.0, 9.0]]]), torch.tensor([[[1.0, 3.0], [9.0, 9.0]]])]
+    student = [torch.tensor([[[1.0, 2.0], [0.0, 0.0]]]) for _ in range(3)]
+    # Variances are 2; squared errors (1 + 0) / 2 and (0 + 1) / 2.
+    found = hidden_mismatch(student, teacher, torch.tensor([[1, 0]]))
+    assert float(found) == pytest.approx((0.5 / 2 + 0.5 / 2) / 2)
+
+
+def test_regression_loss_by_hand() -> None:
+    """Answers 1 and 3 to a label of 2 and a teacher of 3: squared errors, weighed 1 to 3."""
+    logits, teacher = torch.tensor([[[1.0], [3.0]]]), torch.tensor([[3.0]])
+    weights = torch.tensor([0.25, 0.75])
+    found = exit_loss(logits, torch.tensor([2.0]), weights, teacher, 1.0, 0.5)
+    assert float(found) == 0.25 * (0.5 * 1 + 0.5 * 4) + 0.75 * (0.5 * 1 + 0.5 * 0)
