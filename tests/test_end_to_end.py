@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,7 +22,7 @@ from evaluators.encoders import checkpoint_hash
 from evaluators.exits import exit_layers
 from evaluators.glue import load_sst2
 from evaluators.traces import Split
-from search_space import MODEL_KNOBS, ExitKnobs, ExitPolicy, adaptivfloat, model_knobs
+from search_space import MODEL_KNOBS, ExitKnobs, ExitPolicy, model_knobs
 from studies.presets import load_study
 from studies.recorded import SHIPPED as RECORDED
 from studies.recorded import RecordedTraces
@@ -68,63 +71,88 @@ def test_recorded_data_are_the_official_sentences(glue_dir: Path) -> None:
     assert RecordedTraces().manifest.data_sha256 == load_sst2(glue_dir).content_hash()
 
 
+@dataclass(frozen=True)
+class LiveStudy:
+    """Six live trials of the preset on two Ray workers.
+
+    Attributes:
+        out: run folder.
+        result: what the command printed.
+        traces: cache with the traces that were measured.
+    """
+
+    out: Path
+    result: dict[str, Any]
+    traces: Path
+
+
+@pytest.fixture(scope="module")
+def live_study(glue_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> LiveStudy:
+    """The study, run once."""
+    folder = tmp_path_factory.mktemp("live")
+    out, traces = folder / "run", folder / "traces"
+    command = f"run {PRESET} --evaluator live --trials 6 --workers 2 --json"
+    folders = ["--data", str(glue_dir), "--out", str(out), "--cache", str(traces)]
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert main([*command.split(), *folders]) == 0
+    return LiveStudy(out, json.loads(printed.getvalue()), traces)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("checkpoint", ["minilm-exits", "albert-mini"])
-def test_live_traces_equal_the_recorded_ones(glue_dir: Path, checkpoint: str) -> None:
-    """Predictions and exits of one setting, live and recorded, differ in at most one sentence."""
+@pytest.mark.ray
+def test_live_study_evaluates_the_shipped_checkpoints_through_ray(live_study: LiveStudy) -> None:
+    """Six live trials on two workers give a front from measured settings of both checkpoints."""
+    assert live_study.result["counts"]["trials"] == 6
+    assert live_study.result["counts"]["failed"] == 0
+    assert live_study.result["front_size"] > 0
+    front = read_front(live_study.out / "front.json")
+    assert set(front.provenance["checkpoints"].values()) == {
+        c.checkpoint_sha256 for c in RecordedTraces().manifest.checkpoints.values()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_live_traces_equal_the_recorded_ones(live_study: LiveStudy, glue_dir: Path) -> None:
+    """Predictions and exits of every setting measured through Ray are those that are recorded.
+
+    At most one sentence of a split may differ at an exit setting.
+    """
     spec = load_study(PRESET)
-    flat = next(f for f in spec.search_space().points(MODEL_KNOBS) if f["checkpoint"] == checkpoint)
-    knobs = replace(
-        model_knobs(flat),
-        span_budget_tokens=16,
-        encoder_sparsity=0.3,
-        embedding_sparsity=0.6,
-        weight_format=adaptivfloat(8, 3),
-        activation_format=adaptivfloat(8, 3),
+    trials = pq.read_table(live_study.out / "trials.parquet").to_pylist()
+    settings = [
+        model_knobs({name: row[name] for name in MODEL_KNOBS if row.get(name) is not None})
+        for row in trials
+        if row["state"] == "complete"
+    ]
+    assert {knobs.checkpoint for knobs in settings} == {"albert-mini", "minilm-exits"}
+    options = SourceOptions(
+        glue_dir=str(glue_dir), cache=str(live_study.traces), recorded=None, torch_threads=1
     )
-    options = SourceOptions(glue_dir=str(glue_dir), cache=None, recorded=None, torch_threads=2)
-    live = LiveSource(spec, options).trace(knobs)
-    recorded = RecordedTraces().trace(knobs)
-    assert live.head_spans == recorded.head_spans
-    assert live.encoder_density == pytest.approx(recorded.encoder_density, abs=1e-6)
+    source = LiveSource(spec, options)
+    before = sorted(live_study.traces.rglob("*.trace"))
     exits = [
         ExitKnobs(exit_policy=policy, entropy_threshold=threshold)
         for policy in ExitPolicy
         for threshold in (0.1, 0.3, 0.5)
     ]
-    for split in (Split.SELECT, Split.REPORT):
-        ours, theirs = live.of(split), recorded.of(split)
-        np.testing.assert_array_equal(ours.tokens, theirs.tokens)
-        np.testing.assert_array_equal(ours.labels, theirs.labels)
-        sentences = np.arange(len(ours.tokens))
-        _, mine = exit_layers(ours, exits)
-        _, other = exit_layers(theirs, exits)
-        for left, right in zip(mine, other, strict=True):
-            answers = ours.logits[sentences, left - 1].argmax(-1)
-            recorded_answers = theirs.logits[sentences, right - 1].argmax(-1)
-            assert ((answers != recorded_answers) | (left != right)).sum() <= 1
-
-
-@pytest.mark.slow
-@pytest.mark.ray
-def test_live_study_evaluates_the_shipped_checkpoints_through_ray(
-    glue_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Six live trials on two workers give a front from six measured settings."""
-    out = tmp_path / "live"
-    command = f"run {PRESET} --evaluator live --trials 6 --workers 2 --json"
-    assert main([*command.split(), "--data", str(glue_dir), "--out", str(out)]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert result["counts"]["trials"] == 6
-    assert result["counts"]["failed"] == 0
-    assert result["front_size"] > 0
-    trials = pq.read_table(out / "trials.parquet").to_pylist()
-    recorded = RecordedTraces()
-    assert any(row["state"] == "complete" for row in trials)
-    front = read_front(out / "front.json")
-    assert set(front.provenance["checkpoints"].values()) == {
-        c.checkpoint_sha256 for c in recorded.manifest.checkpoints.values()
-    }
+    for knobs in settings:
+        live, recorded = source.trace(knobs), RecordedTraces().trace(knobs)
+        assert live.head_spans == recorded.head_spans
+        assert live.encoder_density == pytest.approx(recorded.encoder_density, abs=1e-6)
+        for split in (Split.SELECT, Split.REPORT):
+            ours, theirs = live.of(split), recorded.of(split)
+            np.testing.assert_array_equal(ours.tokens, theirs.tokens)
+            np.testing.assert_array_equal(ours.labels, theirs.labels)
+            sentences = np.arange(len(ours.tokens))
+            _, mine = exit_layers(ours, exits)
+            _, other = exit_layers(theirs, exits)
+            for left, right in zip(mine, other, strict=True):
+                answers = ours.logits[sentences, left - 1].argmax(-1)
+                recorded_answers = theirs.logits[sentences, right - 1].argmax(-1)
+                assert ((answers != recorded_answers) | (left != right)).sum() <= 1
+    assert sorted(live_study.traces.rglob("*.trace")) == before != []  # nothing was measured anew
 
 
 @pytest.mark.slow

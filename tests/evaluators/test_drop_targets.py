@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
@@ -127,8 +127,8 @@ def test_targets_equal_an_exhaustive_search(
     """No setting of the policy has a lower mean exit layer without losing more."""
     trace = made_up_trace(seed, n_select=12, n_report=5, n_exits=n_exits, quality=0.2)
     part = trace.of(Split.SELECT)
-    settings = every_setting(trace, policy)
-    _, layers = exit_layers(part, settings)
+    knobs = every_setting(trace, policy)
+    _, layers = exit_layers(part, knobs)
     right = part.logits.argmax(axis=-1) == part.labels[:, None]
     answers = right[np.arange(len(right))[None], layers - 1].sum(axis=1)
     kept = right[:, -1].sum() - answers <= most * len(right)
@@ -217,6 +217,7 @@ def test_numbers_leave_by_patience_by_hand() -> None:
     assert closer.select.mean_exit_layer == pytest.approx((3 + 2 + 2) / 3)
 
 
+@settings(max_examples=8)  # the official scores take seconds each
 @given(
     st.integers(0, 10_000),
     st.sampled_from(["MRPC", "CoLA", "STS-B"]),
@@ -231,8 +232,8 @@ def test_targets_of_other_metrics_equal_an_exhaustive_search(
     plain = made_up_trace(seed, n_select=12, n_report=5, n_exits=4, quality=0.2)
     trace, name = of_task(plain, task), glue_task(task).primary_metric
     part = trace.of(Split.SELECT)
-    settings = every_setting(plain, policy)
-    _, layers = exit_layers(part, settings)
+    knobs = every_setting(plain, policy)
+    _, layers = exit_layers(part, knobs)
     answers = exit_answers(part, layers)
     last = exit_answers(part, np.full_like(layers[:1], trace.n_exits))
     scores = np.array([official_score(name, row, part.labels) for row in answers])
