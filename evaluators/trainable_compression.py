@@ -21,11 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from evaluators.compression import (
-    attach_rounding,
-    attach_sites,
-    measured_attention,
-)
+from evaluators.attention import attach_sites, measured_attention
+from evaluators.compression import attach_rounding
 from evaluators.encoders import ExitEncoder
 from evaluators.formats import quantise
 from evaluators.learned_spans import SoftSpans, Spans, hard_spans
