@@ -10,7 +10,8 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from search_space import Dimension, KnobValue
-from studies.spec import SamplerTable, StudyFileError
+from studies.spec import StudyFileError
+from studies.spec_tables import SamplerTable
 
 _CLASSES: Final[dict[str, type[BaseSampler]]] = {
     "nsga2": NSGAIISampler,

@@ -11,7 +11,8 @@ from dse.evaluation import Outcome
 from dse.executors import Kind
 from dse.samplers import suggest
 from search_space import KNOBS, MODEL_KNOBS, KnobValue, SearchSpace
-from studies.spec import Constraint, Objective, StudySpec
+from studies.spec import StudySpec
+from studies.spec_tables import Constraint, Objective
 
 Direction = Literal["minimize", "maximize"]
 FITS: Final = "fits"

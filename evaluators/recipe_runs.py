@@ -7,14 +7,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from evaluators.batches import equal_length_batches
-from evaluators.cards import as_json, majority_score
+from evaluators.cards import recipe_card, scores_on_card
 from evaluators.checkpoints import CheckpointError, checkpoint_folder
 from evaluators.encoders import (
     ExitEncoder,
@@ -34,8 +34,9 @@ from evaluators.objectives import HiddenObjective, TaskObjective
 from evaluators.recipes import MINILM, Recipe
 from evaluators.students import pretrained_folder, pretrained_minilm, shared_student
 from evaluators.tasks import glue_task
-from evaluators.trainable_compression import SOFT_SPANS, TrainableCompression
+from evaluators.trainable_compression import TrainableCompression
 from evaluators.training import Progress, exit_scores, run_stage, saved_state
+from evaluators.training_spans import SOFT_SPANS
 from evaluators.training_stages import (
     CHECKPOINT,
     INITIAL,
@@ -212,7 +213,7 @@ class RecipeRun:
         def after_epoch(epoch: int) -> None:
             if compression is not None:
                 compression.plain()
-            scores = self._scores(learner, self.data.select)
+            scores = exit_scores(learner, self.tokenizer, self.data.select, self.data.task)
             told = "; ".join(f"{name} {_told(values)}" for name, values in scores.items())
             self.say(f"{stage.name}: epoch {epoch} of {stage.epochs}, on select: {told}")
 
@@ -266,55 +267,16 @@ class RecipeRun:
         """Write the checkpoint with its card, which also scores the weights as they were stored."""
         model.eval()
         recipe, data = self.recipe, self.data
-        last = recipe.stages[-1]
-        teacher = self._teacher_of(last, model)
-        card: dict[str, Any] = {
-            "title": recipe.title,
-            "task": data.task.name,
-            "data": data.description,
-            "metrics": list(data.task.metrics),
-            "train_sentences": len(data.train),
-            "data_sha256": data.content_hash(),
-            "initial": recipe.initial,
-            "stored_as": str(recipe.stored_as),
-            "seed": self.seed,
-            "stages": [
-                {**as_json(stage), "sentences": count, "steps": stage.steps(count)}
-                for stage, count in zip(recipe.stages, sentences, strict=True)
-            ],
-            "torch": torch.__version__,
-            "majority_class": {
-                "select": majority_score(data.select, data.task),
-                "report": majority_score(data.report, data.task),
-            },
-        }
+        teacher = self._teacher_of(recipe.stages[-1], model)
+        card = recipe_card(recipe, data, self.seed, sentences)
         if teacher is not None:
-            self._score(card, "teacher", teacher)
-        self._score(card, "fp32", model)
+            card |= scores_on_card("teacher", teacher, self.tokenizer, data)
+        card |= scores_on_card("fp32", model, self.tokenizer, data)
         save_checkpoint(model, out, self.tokenizer, recipe.stored_as, card)
         write_spans(out, self._spans)
-        self._score(card, "stored", load_checkpoint(out))
+        card |= scores_on_card("stored", load_checkpoint(out), self.tokenizer, data)
         (out / "card.json").write_text(json.dumps(card, indent=2) + "\n")
         self.say(f"{out}: {json.dumps(card['accuracy_stored'])}")
-
-    def _score(self, card: dict[str, Any], name: str, model: ExitEncoder) -> None:
-        """Put the scores of every exit on the splits in the card, without compression.
-
-        ``accuracy_NAME`` is of the task's primary metric, ``further_NAME`` of its others.
-        """
-        parts = {"select": self.data.select, "report": self.data.report}
-        if self.data.mismatched is not None:
-            parts["mismatched"] = self.data.mismatched
-        scores = {split: self._scores(model, part) for split, part in parts.items()}
-        first, *others = self.data.task.metrics
-        card[f"accuracy_{name}"] = {split: found[first] for split, found in scores.items()}
-        if others:
-            card[f"further_{name}"] = {
-                other: {split: found[other] for split, found in scores.items()} for other in others
-            }
-
-    def _scores(self, model: ExitEncoder, data: Sentences) -> dict[str, list[float]]:
-        return exit_scores(model, self.tokenizer, data, self.data.task)
 
 
 def _folder(checkpoint: str) -> Path:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from evaluators.sampling import Sampling
-from search_space import FULL_SPAN_TOKENS
+from search_space import FULL_SPAN_TOKENS, checked_sparsity
 
 ITSELF: Final = "itself"
 """Teacher of a stage that learns from its own last exit."""
@@ -72,10 +72,7 @@ class Pruning:
     def __post_init__(self) -> None:
         """Refuse shares out of range."""
         for name in ("encoder_sparsity", "embedding_sparsity"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} {getattr(self, name)}: expected a share from 0 to below 1."
-                )
+            checked_sparsity(name, getattr(self, name))
         if not 0 <= self.start < self.end <= 1:
             raise ValueError(
                 f"start {self.start} and end {self.end} of pruning: expected shares of the steps, "

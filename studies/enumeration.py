@@ -28,7 +28,7 @@ from search_space import (
 )
 from studies.fronts import FloatArray, non_dominated
 from studies.scoring import Scorer, Setting
-from studies.spec import Constraint, Objective
+from studies.spec_tables import Constraint, Objective
 
 BLOCK_PAIRS: Final = 200_000
 """(design, exit setting) pairs scored at once: bounds memory to some tens of megabytes."""

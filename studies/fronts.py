@@ -8,7 +8,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.spec import Objective
+from studies.spec_tables import Objective
 
 FloatArray = NDArray[np.float64]
 

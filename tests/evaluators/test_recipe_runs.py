@@ -131,7 +131,7 @@ def test_killed_run_ends_in_the_same_weights(
 ) -> None:
     """Killed in any stage and run again, a recipe ends in bit-equal weights."""
     monkeypatch.setattr("evaluators.trainable_compression.THRESHOLD_STEPS", 4)
-    monkeypatch.setattr("evaluators.trainable_compression.SPAN_STEPS", 5)
+    monkeypatch.setattr("evaluators.training_spans.SPAN_STEPS", 5)
     whole = run_recipe(DENSE, AWARE, EXITS, work="whole", family=family).state_dict()
     with monkeypatch.context() as patched:
         patched.setattr(objectives.TaskObjective, "loss", dying(batch))

@@ -23,7 +23,8 @@ from studies.enumeration import InnerFront, InnerSpace, flat_design, inner_front
 from studies.fronts import FloatArray, non_dominated
 from studies.metrics import METRICS
 from studies.scoring import Scorer, Setting, score_one
-from studies.spec import Constraint, StudySpec, spec_of
+from studies.spec import StudySpec, spec_of
+from studies.spec_tables import Constraint
 from tests.small_study import changed, tiny_document
 
 Flat = dict[str, KnobValue]
