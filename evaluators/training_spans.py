@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from evaluators.compression import AttentionSite
+from evaluators.attention import AttentionSite
 from evaluators.learned_spans import SoftSpans, Spans, hard_spans
 from evaluators.sampling import Sampling
 from evaluators.spans import allocate_spans
@@ -82,7 +82,7 @@ class TrainingSpans:
 
         Args:
             step: of the stage.
-            measured: makes attention by distance, as `evaluators.compression.measured_attention`.
+            measured: makes attention by distance, as `evaluators.attention.measured_attention`.
         """
         if step % SPAN_STEPS == 0 and self._budgets:
             by_distance = measured()
