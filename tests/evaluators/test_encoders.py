@@ -448,6 +448,18 @@ def test_damaged_images_are_refused(tmp_path: Path, name: str, metadata: dict[st
         unpack_tensors(path)
 
 
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    """A single infinity among the weights is refused, with the tensor that has it."""
+    path = tmp_path / "weights.safetensors"
+    tensors = {"a": torch.zeros(2, 2), "b": torch.tensor([[1.0, torch.inf]])}
+    packed, metadata = pack_tensors(tensors, FP16)
+    save_file(packed, path, metadata=metadata)
+    with pytest.raises(
+        CheckpointError, match=r"weights\.safetensors: b has values that are not fin"
+    ):
+        unpack_tensors(path)
+
+
 def test_images_are_bytes(tmp_path: Path) -> None:
     """Codes of another type are damage."""
     path = tmp_path / "weights.safetensors"
