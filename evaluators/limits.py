@@ -47,13 +47,9 @@ def _largest(rows: Sequence[TokenRow]) -> tuple[int, int]:
     """Largest token id and largest token type id of rows; 0 where there are none."""
     tokens = kinds = 0
     for row in rows:
-        if not row:
-            continue
-        if isinstance(row[0], tuple):
-            tokens = max(tokens, max(pair[0] for pair in row))  # type: ignore[index]
-            kinds = max(kinds, max(pair[1] for pair in row))  # type: ignore[index]
-        else:
-            tokens = max(tokens, max(row))  # type: ignore[type-var]
+        for entry in row:
+            token, kind = entry if isinstance(entry, tuple) else (entry, 0)
+            tokens, kinds = max(tokens, token), max(kinds, kind)
     return tokens, kinds
 
 
