@@ -36,7 +36,7 @@ def test_overflow_is_a_failed_setting() -> None:
     first = spec.search_space().points(KNOBS)[0]
     evaluation = Evaluation(spec, Raising(NotFiniteError("Activations from 0 to inf.")))
     for kind in ("setting", "design"):
-        outcome = evaluation.evaluate(kind, first)  # type: ignore[arg-type]
+        outcome = evaluation.evaluate(kind, first)
         assert (outcome.state, outcome.reason) == ("failed", "Activations from 0 to inf.")
 
 
