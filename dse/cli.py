@@ -310,7 +310,7 @@ def record(
     out: Annotated[Path, typer.Option("--out", help="Folder of the recorded traces.")],
     work: Annotated[Path, typer.Option(help="Folder of finished traces, for resuming.")],
     data: Data = None,
-    workers: Annotated[int, typer.Option(help="Processes, one core each.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 2,
     checkpoint: Annotated[
         list[str] | None, typer.Option(help="Only these checkpoints; by default all of the study.")
     ] = None,
