@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from dse import cache_command
-from dse.errors import UsageError, exit_code_of
+from dse.errors import UsageError, exit_code_of, sentence_of
 from dse.export import export_design
 from dse.model_commands import explain, faults, sources, thresholds, validate
 from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples, data_source
@@ -310,7 +310,7 @@ def record(
     out: Annotated[Path, typer.Option("--out", help="Folder of the recorded traces.")],
     work: Annotated[Path, typer.Option(help="Folder of finished traces, for resuming.")],
     data: Data = None,
-    workers: Annotated[int, typer.Option(help="Processes, one core each.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 2,
     checkpoint: Annotated[
         list[str] | None, typer.Option(help="Only these checkpoints; by default all of the study.")
     ] = None,
@@ -340,7 +340,7 @@ def train(
     teacher: Annotated[
         Path | None, typer.Option(help="Checkpoint to learn from, instead of the recipe's.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**40, help="Of everything random.")] = 1,
 ) -> None:
     """Train a checkpoint by a recipe; resumes from its last saved state."""
     from evaluators.recipes import load_recipe
@@ -422,10 +422,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 file=sys.stderr,
             )
             return 1
-        print(f"dse: {error}", file=sys.stderr)
+        print(f"dse: {sentence_of(error)}", file=sys.stderr)
         return code
     if result == INTERRUPTED:  # typer's own for KeyboardInterrupt
-        print("Interrupted; what was finished is kept: 'dse resume' goes on.", file=sys.stderr)
+        print(
+            "Interrupted; what was finished is kept: 'dse resume' of a run goes on, and so does "
+            "the same 'dse train' or 'dse record'.",
+            file=sys.stderr,
+        )
     return result if isinstance(result, int) else 0
 
 

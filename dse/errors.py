@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Final
 
 from evaluators.checkpoints import CheckpointError, UnknownCheckpointError
+from evaluators.codecs.errors import NotFiniteError
 from evaluators.glue import GlueDataError
 from evaluators.recipes import RecipeError
 from evaluators.tasks import UnknownTaskError
@@ -64,7 +67,8 @@ EXIT_CODES: Final = {
     5: "data, checkpoint or recorded traces missing or damaged",
     6: "too many designs could not be evaluated",
     7: "no design meets the constraints",
-    130: "interrupted; 'dse resume' goes on",
+    8: "file or folder cannot be read or written",
+    130: "interrupted; 'dse resume' of a run, or the same command, goes on",
 }
 """Every exit code of the command line, documented in docs/cli.md."""
 
@@ -79,7 +83,18 @@ _CODE_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (GlueDataError, 5),
     (UnknownCheckpointError, 3),
     (CheckpointError, 5),
+    (NotFiniteError, 5),
 )
+
+
+_OF_FILES: Final = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EDQUOT", "EEXIST", "EFBIG", "EIO", "EISDIR", "ELOOP", "EMFILE"),
+        *("ENAMETOOLONG", "ENOENT", "ENOSPC", "ENOTDIR", "EPERM", "EROFS"),
+    )
+)
+"""System errors that say something of a file, its folder, or the disk under it."""
 
 
 def exit_code_of(error: Exception) -> int | None:
@@ -89,4 +104,17 @@ def exit_code_of(error: Exception) -> int | None:
     for kind, code in _CODE_OF:
         if isinstance(error, kind):
             return code
-    return None
+    return 8 if isinstance(error, OSError) and error.errno in _OF_FILES else None
+
+
+def sentence_of(error: Exception) -> str:
+    """What a failure that a user can see says: its own words, or those of a system error's file.
+
+    >>> sentence_of(OSError(errno.ENOSPC, "No space left on device", "runs/a/front.json"))
+    'runs/a/front.json: no space left on device; check the path, its permissions and the disk.'
+    """
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    reason = (error.strerror or os.strerror(error.errno)).lower()
+    name = error.filename or "A file"
+    return f"{name}: {reason}; check the path, its permissions and the disk."

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from evaluators.codecs.errors import NotFiniteError
 from evaluators.traces import ExitTrace
 from hw_cost import AnalyticModel, EncoderShape, envm_violation, load_technology
 from search_space import (
@@ -247,12 +248,16 @@ class Evaluation:
         )
 
     def evaluate(self, kind: Literal["setting", "design"], flat: Flat) -> Outcome:
-        """One task; a failure of the evaluator is an outcome with its reason.
+        """One task; an encoder that overflows under its setting is a failed one, with the reason.
 
         Raises:
             ValueError: the trace cannot be had: recorded traces or data are missing or damaged.
         """
-        return self.evaluate_setting(flat) if kind == "setting" else self.evaluate_design(flat)
+        started = time.perf_counter()
+        try:
+            return self.evaluate_setting(flat) if kind == "setting" else self.evaluate_design(flat)
+        except NotFiniteError as error:
+            return Outcome(state="failed", reason=str(error), seconds=time.perf_counter() - started)
 
 
 def as_plain(outcome: Outcome) -> dict[str, Any]:

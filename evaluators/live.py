@@ -27,6 +27,8 @@ from evaluators.encoders import (
 from evaluators.faults.storage import Storage, storage_of
 from evaluators.faults.trials import FAULT_TRIALS, FaultTrials
 from evaluators.glue import TaskData
+from evaluators.learned_spans import read_spans
+from evaluators.limits import check_rows, check_spans
 from evaluators.predictor import predicted_entropy_table
 from evaluators.stages import Progress, first_drawn, select_order
 from evaluators.task_metrics import TASK_METRICS
@@ -66,7 +68,8 @@ class LiveEvaluator:
 
         Raises:
             ValueError: the looks do not rise from 1 to less than all ``select`` sentences.
-            CheckpointError: the checkpoint has not as many outputs as the task has classes.
+            CheckpointError: the checkpoint is missing or damaged, its files do not fit one another,
+                or it has not as many outputs as the task has classes.
         """
         self._encoder = CompressibleEncoder(folder, data.task.n_outputs)
         self._task = data.task
@@ -92,6 +95,8 @@ class LiveEvaluator:
         self._set_to: TraceKey | None = None
         self._has_faults = False
         self._calibration = rows(data.calibration.texts, data.calibration.pairs)
+        check_rows(folder, self._encoder.model, [*self._evaluated, *self._calibration])
+        check_spans(folder, self._encoder.model, read_spans(folder))
         self._scale_batches = [
             batch for _, batch in equal_length_batches(self._calibration[:SCALE_SENTENCES])
         ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
@@ -20,6 +21,7 @@ from evaluators.encoders import (
     ExitEncoder,
     ExitHead,
     TokenRow,
+    checkpoint_hash,
     load_checkpoint,
     load_tokenizer,
     renew_exits,
@@ -29,6 +31,7 @@ from evaluators.encoders import (
 )
 from evaluators.glue import DATASETS_PREFIX, Sentences, TaskData, load_task, training_texts
 from evaluators.learned_spans import Spans, hard_spans, write_spans
+from evaluators.limits import check_padding, check_rows
 from evaluators.live import SCALE_SENTENCES
 from evaluators.objectives import HiddenObjective, TaskObjective
 from evaluators.recipes import MINILM, Recipe
@@ -46,6 +49,7 @@ from evaluators.training_stages import (
     Trained,
     TrainingError,
 )
+from evaluators.work_folders import check_out, make_folder, stage_digests
 
 _TEXT_WORDS: Final = 32
 _TEXT_TOKENS: Final = 48
@@ -74,6 +78,7 @@ class RecipeRun:
     tokenizer: Tokenizer = field(init=False)
     _initial: nn.Module | None = field(init=False, default=None)
     _spans: Spans | None = field(init=False, default=None)
+    _digests: dict[str, str] = field(init=False, default_factory=dict)
 
     def finished(self, out: Path) -> None:
         """Run what is left of the recipe and write the checkpoint.
@@ -82,22 +87,41 @@ class RecipeRun:
             out: checkpoint folder.
 
         Raises:
-            CheckpointError: a checkpoint, or the state of an earlier stage, is missing or damaged.
-            GlueDataError: the data are.
+            CheckpointError: a checkpoint, or the state of an earlier stage, is missing or damaged,
+                or a folder is in the way or cannot be made.
+            GlueDataError: the data are missing or damaged.
             TrainingError: the recipe does not fit the encoder or the task, or a loss is not finite.
         """
-        self.work.mkdir(parents=True, exist_ok=True)
-        self.data = load_task(glue_task(self.recipe.task), self.source)
-        self.say(self.data.description)
-        model = self._started()
-        for stage in self.recipe.stages:
-            stage.weights_of_exits(model.n_layers)
-        first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         stages = self.recipe.stages
         saved = [i for i, one in enumerate(stages) if (self.work / _state_file(one)).is_file()]
+        initial = self._initial_folder()
+        teacher = self._teacher_folder()
+        sources = [initial, *([teacher] if teacher else [])]
+        check_out(out, sources, is_begun=bool(saved))
+        self.data = load_task(glue_task(self.recipe.task), self.source)
+        self.say(self.data.description)
+        model = self._started(initial)
+        # What a later stage would stumble over is said before the first one takes its hours.
+        for stage in stages:
+            stage.weights_of_exits(model.n_layers)
+            if stage.teacher == CHECKPOINT:
+                self._teacher_of(stage, model)
+        origins = {"data": self.data.content_hash()}
+        if self.recipe.initial != MINILM:
+            origins["initial"] = checkpoint_hash(initial)
+        if teacher is not None:
+            origins["teacher"] = checkpoint_hash(teacher)
+        names = [stage.name for stage in stages]
+        digests = stage_digests(self.recipe, origins)
+        self._digests = dict(zip(names, digests, strict=True))
+        for folder in (self.work, out):
+            make_folder(folder)
+        first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         sentences = []
         texts = self._texts() if any(one.data is StageData.TEXT for one in stages) else []
         task_rows = self._rows(self.data.train, model)
+        check_padding(initial, model)
+        check_rows(initial, model, task_rows)
         for index, stage in enumerate(stages):
             rows = texts if stage.data is StageData.TEXT else task_rows
             sentences.append(len(rows))
@@ -109,10 +133,34 @@ class RecipeRun:
                 self._remember_spans(stage)
         self._write(model, out, sentences)
 
-    def _started(self) -> ExitEncoder:
+    def _initial_folder(self) -> Path:
+        initial = self.recipe.initial
+        return pretrained_folder() if initial == MINILM else _folder(initial)
+
+    def _teacher_folder(self) -> Path | None:
+        """Folder of the checkpoint that stages learn from; None if no stage does.
+
+        Raises:
+            TrainingError: it is named and not needed, or needed and not named.
+        """
+        learning = [one.name for one in self.recipe.stages if one.teacher == CHECKPOINT]
+        if not learning:
+            if self.teacher is not None:
+                raise TrainingError(
+                    f"--teacher {self.teacher}: no stage of the recipe learns from a checkpoint; "
+                    f"leave it out, or give a stage the teacher {CHECKPOINT!r}."
+                )
+            return None
+        if self.teacher is None and not self.recipe.teacher:
+            raise TrainingError(
+                f"Stage {learning[0]!r} learns from a checkpoint: name one by --teacher, or as "
+                "teacher in the recipe."
+            )
+        return self.teacher or _folder(self.recipe.teacher)
+
+    def _started(self, folder: Path) -> ExitEncoder:
         """The encoder that the first stage starts from, and its tokenizer."""
         initial = self.recipe.initial
-        folder = pretrained_folder() if initial == MINILM else _folder(initial)
         self.tokenizer = load_tokenizer(folder)
         torch.manual_seed(self.seed)
         if initial != MINILM:
@@ -191,7 +239,10 @@ class RecipeRun:
         if stage.teacher == INITIAL:
             assert self._initial is not None
             hidden = HiddenObjective(model, self._initial, rows)
-            run_stage(stage, model, hidden, lengths, self.work, self.seed, self.say)
+            run_stage(
+                *(stage, model, hidden, lengths, self.work, self.seed, self.say),
+                recipe=self._digests[stage.name],
+            )
             return
         # Hooks of the compression stay on a copy; so do the parameters that are frozen.
         learner = copy.deepcopy(model)
@@ -221,6 +272,7 @@ class RecipeRun:
             *(stage, learner, objective, lengths, self.work, self.seed, self.say),
             after_epoch=after_epoch,
             of=f"{self.data.task.name}, seed {self.seed}",
+            recipe=self._digests[stage.name],
         )
         if compression is not None:
             self._spans = compression.finish() or self._spans
@@ -231,12 +283,8 @@ class RecipeRun:
         if stage.teacher == ITSELF:
             return None
         if stage.teacher == CHECKPOINT:
-            if self.teacher is None and not self.recipe.teacher:
-                raise TrainingError(
-                    f"Stage {stage.name!r} learns from a checkpoint: name one by --teacher, or as "
-                    "teacher in the recipe."
-                )
-            folder = self.teacher or _folder(self.recipe.teacher)
+            folder = self._teacher_folder()
+            assert folder is not None
             other = load_checkpoint(folder, self.data.task.n_outputs)
             if _outputs(other) != self.data.task.n_outputs:
                 raise TrainingError(
@@ -244,6 +292,7 @@ class RecipeRun:
                     f"{self.data.task.n_outputs} for {self.data.task.name}: name one that was "
                     "trained for it by --teacher."
                 )
+            self._check_tokens(folder, other)
             self._check_hidden(stage, model, other)
             return other
         weights = saved_state(self.work, stage.teacher, "model")
@@ -252,6 +301,17 @@ class RecipeRun:
         teacher = copy.deepcopy(model)
         teacher.load_state_dict(weights)
         return teacher.eval()
+
+    def _check_tokens(self, folder: Path, teacher: ExitEncoder) -> None:
+        """Refuse a teacher that knows the encoder's token ids as other words."""
+        texts = [*self.data.calibration.texts, *self.data.calibration.pairs]
+        ours, theirs = token_ids(self.tokenizer, texts), token_ids(load_tokenizer(folder), texts)
+        if ours != theirs:
+            raise TrainingError(
+                f"Teacher {folder} has another tokenizer than the encoder: expected the same "
+                "tokens of every text, since both read the same token ids."
+            )
+        check_rows(folder, teacher, ours)
 
     def _check_hidden(self, stage: Stage, model: ExitEncoder, teacher: ExitEncoder) -> None:
         """Refuse a teacher whose hidden states the encoder's cannot be matched with."""
@@ -272,7 +332,13 @@ class RecipeRun:
         if teacher is not None:
             card |= scores_on_card("teacher", teacher, self.tokenizer, data)
         card |= scores_on_card("fp32", model, self.tokenizer, data)
-        save_checkpoint(model, out, self.tokenizer, recipe.stored_as, card)
+        try:
+            save_checkpoint(model, out, self.tokenizer, recipe.stored_as, card)
+        except SafetensorError as error:
+            raise CheckpointError(
+                f"{out}: cannot be written ({error}); make room, and run the same command again: "
+                "trained weights are in the work folder."
+            ) from error
         write_spans(out, self._spans)
         card |= scores_on_card("stored", load_checkpoint(out), self.tokenizer, data)
         (out / "card.json").write_text(json.dumps(card, indent=2) + "\n")

@@ -21,6 +21,12 @@ INITIAL: Final = "initial"
 """Teacher of a student's stage on text: the encoder that the recipe starts from."""
 
 
+RESERVED: Final = (ITSELF, CHECKPOINT, INITIAL)
+"""Teachers that no stage may be named for."""
+
+_LONGEST_NAME: Final = 100
+
+
 class TrainingError(ValueError):
     """A recipe does not fit what it is run on, or training came to nothing."""
 
@@ -175,6 +181,11 @@ class Stage:
             raise ValueError(
                 f"name {self.name!r} of a stage: expected letters, digits, - and _, since it is a "
                 "file name."
+            )
+        if len(self.name) > _LONGEST_NAME or self.name in RESERVED:
+            raise ValueError(
+                f"name {self.name[:_LONGEST_NAME]!r} of a stage: expected at most {_LONGEST_NAME} "
+                f"characters, and none of {', '.join(RESERVED)}, which name teachers."
             )
         for name in ("epochs", "learning_rate", "batch_size", "temperature"):
             if not getattr(self, name) > 0:

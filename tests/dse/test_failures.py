@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,20 @@ class TestFailures:
         lines = capsys.readouterr().err.splitlines()
         assert lines[0].startswith("Traceback")
         assert lines[-1] == f"dse: {told}"
+
+    def test_system_error_names_its_file(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A full disk is no bug: the file and the reason are told, and the code is 8."""
+
+        def full() -> list[str]:
+            raise OSError(errno.ENOSPC, "No space left on device", "runs/x/front.json")
+
+        monkeypatch.setattr(cli, "preset_names", full)
+        assert failure(capsys, 8, "spaces") == (
+            "runs/x/front.json: no space left on device; check the path, its permissions and the "
+            "disk."
+        )
 
     def test_bug(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         """What no one foresaw is called a bug in one line, and ends with 1."""

@@ -107,6 +107,12 @@ def test_damaged_plain_folders_are_refused_by_name(bert_folder: Path) -> None:
     save_file(tensors | distance, path)
     with pytest.raises(CheckpointError, match=r"fit config\.json.*distance_embedding"):
         load_checkpoint(bert_folder)
+    name = "encoder.layer.1.output.dense.weight"
+    save_file(tensors | {name: tensors[name].clone().fill_(torch.nan)}, path)
+    with pytest.raises(
+        CheckpointError, match=rf"model\.safetensors: {name} has values that are not"
+    ):
+        load_checkpoint(bert_folder)
     path.write_bytes(whole)
     edit_config(bert_folder, hidden_size=32)
     with pytest.raises(CheckpointError, match=r"weights do not fit config\.json"):

@@ -92,6 +92,9 @@ def test_tokenizers_that_are_missing_or_damaged_are_named(tmp_path: Path) -> Non
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": "no"}')
     with pytest.raises(CheckpointError, match="do_lower_case 'no', expected true or false"):
         read_tokenizer(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"tokenizer_config\.json: not JSON"):
+        read_tokenizer(tmp_path)
     (tmp_path / "vocab.txt").unlink()
     (tmp_path / "vocab.json").write_text("{")
     (tmp_path / "merges.txt").write_text("")

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from evaluators.checkpoints import CheckpointError
 from evaluators.weight_files import pack_tensors, unpack_tensors
-from search_space import parse_number_format
+from search_space import FP16, parse_number_format
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,18 @@ def test_damaged_images_are_refused(tmp_path: Path, name: str, metadata: dict[st
     changed = {name: packed["w"], f"{name}.scales": packed["w.scales"]}
     save_file(changed, path, metadata={"format": "int4"} | metadata)
     with pytest.raises(CheckpointError, match="not a packed weight file"):
+        unpack_tensors(path)
+
+
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    """A single infinity among the weights is refused, with the tensor that has it."""
+    path = tmp_path / "weights.safetensors"
+    tensors = {"a": torch.zeros(2, 2), "b": torch.tensor([[1.0, torch.inf]])}
+    packed, metadata = pack_tensors(tensors, FP16)
+    save_file(packed, path, metadata=metadata)
+    with pytest.raises(
+        CheckpointError, match=r"weights\.safetensors: b has values that are not fin"
+    ):
         unpack_tensors(path)
 
 
