@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from evaluators.batches import equal_length_batches
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import TokenRow, load_tokenizer, token_rows
 from evaluators.glue import TaskData, load_task
 from evaluators.live import SCALE_SENTENCES
 from evaluators.tasks import glue_task
+from evaluators.token_rows import TokenRow, load_tokenizer, token_rows
 from search_space import FULL_SPAN_TOKENS, CellKind, ModelKnobs, adaptivfloat
 
 SPARSITIES: Final = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8)

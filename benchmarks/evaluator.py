@@ -29,10 +29,12 @@ from torch import Tensor, nn
 from transformers import AlbertForSequenceClassification, BertForSequenceClassification
 
 from evaluators.batches import equal_length_batches
+from evaluators.checkpoint_folders import load_checkpoint
 from evaluators.checkpoints import checkpoint_folder
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import ExitEncoder, load_checkpoint, load_tokenizer, pad_batch, token_ids
+from evaluators.encoders import ExitEncoder
 from evaluators.glue import load_sst2
+from evaluators.token_rows import load_tokenizer, pad_batch, token_ids
 from search_space import FP32, FULL_SPAN_TOKENS, CellKind, ModelKnobs, NumberFormat, adaptivfloat
 
 _SCALE_SENTENCES = 64

@@ -23,8 +23,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from torch import Tensor
 
+from evaluators.checkpoint_folders import save_checkpoint
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import ExitEncoder, backbone_from_config, save_checkpoint
+from evaluators.encoders import ExitEncoder, backbone_from_config
 from search_space import FP32, FULL_SPAN_TOKENS, CellKind, ModelKnobs
 
 _LAYERS: Final = 6

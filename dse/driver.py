@@ -160,7 +160,7 @@ def _origin(spec: StudySpec, options: DriverOptions) -> dict[str, Any]:
             "recorded_on": manifest.machine,
         }
     from dse.live import LiveSource
-    from evaluators.encoders import checkpoint_hash
+    from evaluators.checkpoint_folders import checkpoint_hash
 
     source = LiveSource(spec, SourceOptions(glue_dir=options.glue_dir, cache=None, recorded=None))
     names = spec.search_space()["checkpoint"].values

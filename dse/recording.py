@@ -17,7 +17,7 @@ from dse.errors import UsageError
 from dse.evaluation import SourceOptions
 from dse.finish import _version
 from dse.live import LiveSource
-from evaluators.encoders import checkpoint_hash
+from evaluators.checkpoint_folders import checkpoint_hash
 from evaluators.traces import TRACE_VERSION, ExitTrace
 from search_space import MODEL_KNOBS, KnobValue, ModelKnobs, SearchSpace, model_knobs, nearest
 from studies.recorded import write_recorded

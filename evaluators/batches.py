@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from evaluators.encoders import TokenRow
+from evaluators.token_rows import TokenRow
 
 BATCH_SENTENCES: Final = 64
 

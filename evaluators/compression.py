@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from evaluators.activations import ActivationQuantiser
 from evaluators.attention import Batches, Rounding, attach_sites, measured_attention
 from evaluators.batches import ids_and_types
-from evaluators.encoders import ExitEncoder, ExitHead, load_checkpoint
+from evaluators.checkpoint_folders import load_checkpoint
+from evaluators.encoders import ExitEncoder, ExitHead
 from evaluators.families import LayerParts
 from evaluators.faults.storage import FaultyReader, Part, Storage, is_masked
 from evaluators.learned_spans import budget_of, read_spans

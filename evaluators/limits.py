@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluators.checkpoints import CheckpointError
-from evaluators.encoders import ExitEncoder, TokenRow
+from evaluators.encoders import ExitEncoder
 from evaluators.learned_spans import SPANS_FILE, Spans
+from evaluators.token_rows import TokenRow
 
 
 def check_rows(folder: Path, model: ExitEncoder, rows: Sequence[TokenRow]) -> None:

@@ -15,15 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evaluators.batches import equal_length_batches
+from evaluators.checkpoint_folders import checkpoint_hash
 from evaluators.checkpoints import CheckpointError
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import (
-    ExitHead,
-    TokenRow,
-    checkpoint_hash,
-    load_tokenizer,
-    token_rows,
-)
+from evaluators.encoders import ExitHead
 from evaluators.faults.storage import Storage, storage_of
 from evaluators.faults.trials import FAULT_TRIALS, FaultTrials
 from evaluators.glue import TaskData
@@ -32,6 +27,7 @@ from evaluators.limits import check_rows, check_spans
 from evaluators.predictor import predicted_entropy_table
 from evaluators.stages import Progress, first_drawn, select_order
 from evaluators.task_metrics import TASK_METRICS
+from evaluators.token_rows import TokenRow, load_tokenizer, token_rows
 from evaluators.trace_cache import TraceCache
 from evaluators.traces import LUT_ROWS, TRACE_VERSION, ExitTrace, Split, entropies
 from search_space import ModelKnobs, TraceKey

@@ -16,19 +16,9 @@ from torch import Tensor, nn
 
 from evaluators.batches import equal_length_batches
 from evaluators.cards import recipe_card, scores_on_card
+from evaluators.checkpoint_folders import checkpoint_hash, load_checkpoint, save_checkpoint
 from evaluators.checkpoints import CheckpointError, checkpoint_folder
-from evaluators.encoders import (
-    ExitEncoder,
-    ExitHead,
-    TokenRow,
-    checkpoint_hash,
-    load_checkpoint,
-    load_tokenizer,
-    renew_exits,
-    save_checkpoint,
-    token_ids,
-    token_rows,
-)
+from evaluators.encoders import ExitEncoder, ExitHead, renew_exits
 from evaluators.glue import DATASETS_PREFIX, Sentences, TaskData, load_task, training_texts
 from evaluators.learned_spans import Spans, hard_spans, write_spans
 from evaluators.limits import check_padding, check_rows
@@ -37,6 +27,7 @@ from evaluators.objectives import HiddenObjective, TaskObjective
 from evaluators.recipes import MINILM, Recipe
 from evaluators.students import pretrained_folder, pretrained_minilm, shared_student
 from evaluators.tasks import glue_task
+from evaluators.token_rows import TokenRow, load_tokenizer, token_ids, token_rows
 from evaluators.trainable_compression import TrainableCompression
 from evaluators.training import Progress, exit_scores, run_stage, saved_state
 from evaluators.training_spans import SOFT_SPANS

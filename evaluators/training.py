@@ -22,10 +22,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from evaluators.checkpoints import CheckpointError
-from evaluators.encoders import ExitEncoder, pad_rows, token_rows
+from evaluators.encoders import ExitEncoder
 from evaluators.sentences import Sentences
 from evaluators.task_metrics import TASK_METRICS
 from evaluators.tasks import GlueTask
+from evaluators.token_rows import pad_rows, token_rows
 from evaluators.training_stages import Stage, TrainingError
 
 SAVE_EVERY: Final = 250

@@ -13,8 +13,8 @@ import pytest
 from dse import executors, live, recording
 from dse.cli import main
 from dse.evaluation import Evaluation, Outcome, SourceOptions
+from evaluators.checkpoint_folders import save_checkpoint
 from evaluators.checkpoints import shipped_checkpoints
-from evaluators.encoders import save_checkpoint
 from evaluators.glue import TaskData
 from evaluators.trace_cache import DEFAULT_LIMIT_MIB
 from search_space import FP16

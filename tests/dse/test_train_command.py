@@ -9,7 +9,8 @@ import pytest
 
 from dse.cli import main
 from evaluators import recipe_runs
-from evaluators.encoders import ExitHead, load_checkpoint
+from evaluators.checkpoint_folders import load_checkpoint
+from evaluators.encoders import ExitHead
 from evaluators.recipes import RECIPES
 from evaluators.tasks import GlueTask, glue_task
 from tests.generated_glue import CONFIG, shrunk, write_generated_task, write_tiny_checkpoint

@@ -18,7 +18,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedModel
 
-from evaluators.encoders import ExitEncoder, backbone_from_config, save_checkpoint
+from evaluators.checkpoint_folders import save_checkpoint
+from evaluators.encoders import ExitEncoder, backbone_from_config
 from evaluators.families import FAMILIES, Family
 from evaluators.glue import Sentences, TaskData, load_sst2
 from search_space import FP32, FULL_SPAN_TOKENS, CellKind, ModelKnobs

@@ -14,16 +14,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
+from evaluators.checkpoint_folders import checkpoint_hash, load_checkpoint, save_checkpoint
 from evaluators.checkpoints import CheckpointError
 from evaluators.codecs.packing import storage_bits
-from evaluators.encoders import (
-    ExitEncoder,
-    checkpoint_hash,
-    load_checkpoint,
-    load_tokenizer,
-    save_checkpoint,
-)
+from evaluators.encoders import ExitEncoder
 from evaluators.formats import quantise
+from evaluators.token_rows import load_tokenizer
 from evaluators.weight_files import pack_tensors, unpack_tensors
 from search_space import FP16, adaptivfloat, parse_number_format
 from tests.evaluators.conftest import Bomb

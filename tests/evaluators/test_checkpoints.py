@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from evaluators.checkpoint_folders import checkpoint_hash, load_checkpoint
 from evaluators.checkpoints import (
     SHIPPED,
     CheckpointError,
@@ -18,7 +19,7 @@ from evaluators.checkpoints import (
     hub_folder,
     shipped_checkpoints,
 )
-from evaluators.encoders import checkpoint_hash, load_checkpoint, load_tokenizer, token_ids
+from evaluators.token_rows import load_tokenizer, token_ids
 from tests.evaluators.library_models import logits
 
 

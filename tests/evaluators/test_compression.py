@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from evaluators import compression
 from evaluators.activations import ActivationQuantiser
+from evaluators.checkpoint_folders import checkpoint_hash, load_checkpoint, save_checkpoint
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import ExitEncoder, checkpoint_hash, load_checkpoint, save_checkpoint
+from evaluators.encoders import ExitEncoder
 from evaluators.formats import quantise
 from search_space import (
     FP16,

@@ -11,8 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from evaluators.checkpoint_folders import load_checkpoint
 from evaluators.checkpoints import CheckpointError
-from evaluators.encoders import encoder_shape, load_checkpoint, pad_batch
+from evaluators.encoders import encoder_shape
+from evaluators.token_rows import pad_batch
 from evaluators.weight_files import unpack_tensors
 from tests.evaluators.library_models import EMBEDDINGS, ENCODER, IDS, logits
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from evaluators.checkpoints import CheckpointError
-from evaluators.encoders import ExitEncoder, TokenRow
+from evaluators.encoders import ExitEncoder
 from evaluators.glue import TaskData
 from evaluators.learned_spans import write_spans
 from evaluators.limits import check_padding, check_rows, check_spans
 from evaluators.live import LiveEvaluator
+from evaluators.token_rows import TokenRow
 
 HERE = Path("here")
 MakeEncoder = Callable[..., ExitEncoder]

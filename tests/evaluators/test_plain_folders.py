@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
+from evaluators.checkpoint_folders import checkpoint_hash, load_checkpoint
 from evaluators.checkpoints import CheckpointError
-from evaluators.encoders import checkpoint_hash, load_checkpoint
 from tests.evaluators.conftest import Bomb
 from tests.evaluators.library_models import edit_config, logits, write_vocabulary
 

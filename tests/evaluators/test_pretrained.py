@@ -22,18 +22,12 @@ from transformers import (
     RobertaModel,
 )
 
+from evaluators.checkpoint_folders import checkpoint_hash, load_checkpoint, save_checkpoint
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import (
-    checkpoint_hash,
-    encoder_shape,
-    load_checkpoint,
-    load_tokenizer,
-    pad_batch,
-    save_checkpoint,
-    token_ids,
-)
+from evaluators.encoders import encoder_shape
 from evaluators.families import FAMILIES, Family
 from evaluators.students import pretrained_folder
+from evaluators.token_rows import load_tokenizer, pad_batch, token_ids
 from search_space import ModelKnobs
 from tests.evaluators.library_models import IDS, library_model, logits, saved
 

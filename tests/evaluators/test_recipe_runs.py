@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from evaluators import objectives, recipe_runs, training
+from evaluators.checkpoint_folders import load_checkpoint
 from evaluators.checkpoints import CheckpointError
-from evaluators.encoders import ExitEncoder, load_checkpoint
+from evaluators.encoders import ExitEncoder
 from evaluators.glue import TaskData
 from evaluators.learned_spans import read_spans
 from evaluators.objectives import TaskObjective, exit_loss, hidden_mismatch

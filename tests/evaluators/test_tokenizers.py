@@ -9,8 +9,8 @@ from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from transformers import BertTokenizer, RobertaTokenizer
 
 from evaluators.checkpoints import CheckpointError
-from evaluators.encoders import load_tokenizer, token_ids
 from evaluators.pretrained import read_tokenizer
+from evaluators.token_rows import load_tokenizer, token_ids
 from tests.evaluators.conftest import WORDS
 from tests.evaluators.library_models import write_vocabulary
 

@@ -13,10 +13,12 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from evaluators import training
+from evaluators.checkpoint_folders import load_checkpoint
 from evaluators.checkpoints import CheckpointError
-from evaluators.encoders import ExitEncoder, load_checkpoint, load_tokenizer, pad_batch, token_ids
+from evaluators.encoders import ExitEncoder
 from evaluators.glue import TaskData
 from evaluators.tasks import SST2
+from evaluators.token_rows import load_tokenizer, pad_batch, token_ids
 from evaluators.training import exit_scores, run_stage
 from evaluators.training_stages import Stage
 
