@@ -88,19 +88,26 @@ def load_checkpoint(folder: Path, n_classes: int = 2) -> ExitEncoder:
     classes = tensors.get("exits.0.classifier.bias")
     if classes is None:
         raise CheckpointError(f"{folder / _ENCODER_FILE}: no exit after layer 1.")
-    model = ExitEncoder(backbone_from_config(config), n_classes=len(classes))
+    model = _untrained(folder, config, len(classes))
     return _with_weights(model, tensors, folder)
 
 
 def _load_pretrained(folder: Path, config: Mapping[str, Any], n_classes: int) -> ExitEncoder:
     weights = read_weights(folder, family_of(config))
-    model = ExitEncoder(backbone_from_config(config), weights.classes or n_classes)
+    model = _untrained(folder, config, weights.classes or n_classes)
     renew_exits(model)
     tensors = {f"exits.{name}": tensor for name, tensor in model.exits.state_dict().items()}
     tensors |= {f"backbone.{name}": tensor for name, tensor in weights.encoder.items()}
     last = model.n_layers - 1
     tensors |= {f"exits.{last}.{name}": tensor for name, tensor in weights.last_exit.items()}
     return _with_weights(model, tensors, folder)
+
+
+def _untrained(folder: Path, config: Mapping[str, Any], n_classes: int) -> ExitEncoder:
+    try:
+        return ExitEncoder(backbone_from_config(config), n_classes)
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder}: {error}") from error
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -145,11 +145,21 @@ def backbone_from_config(config: Mapping[str, Any]) -> PreTrainedModel:
         CheckpointError: the family is not known, or its sizes make no encoder.
     """
     family = family_of(config)
+    for name, key in family.sizes.items():
+        least = 0 if name == "token_types" else 1
+        value = config.get(key)
+        if type(value) is not int or value < least:
+            raise CheckpointError(
+                f"config.json: {key} is {value!r}, expected a whole number from {least} up."
+            )
     try:
         return family.backbone(config)
     except Exception as error:  # of many kinds, bare assertions and divisions by 0 among them
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise CheckpointError(f"The sizes in config.json make no encoder ({reason}).") from error
+        raise CheckpointError(
+            f"config.json: its values make no encoder ({reason}); expected those of a "
+            f"{family.name} encoder."
+        ) from error
 
 
 def encoder_shape(config: Mapping[str, Any], n_classes: int = 2) -> EncoderShape:

@@ -218,6 +218,15 @@ def test_sizes_that_do_not_fit_are_refused(own_copy: Path, changes: dict[str, An
         load_checkpoint(own_copy)
 
 
+@pytest.mark.parametrize("value", [None, 0, -4, True, "16", 16.0])
+def test_sizes_are_whole_numbers(own_copy: Path, value: object) -> None:
+    """A size that is missing or none is named, rather than the library's default taken."""
+    edit_config(own_copy, vocab_size=value)
+    told = rf"config\.json: vocab_size is {value!r}, expected a whole number from 1 up"
+    with pytest.raises(CheckpointError, match=told):
+        load_checkpoint(own_copy)
+
+
 @pytest.mark.parametrize("family", ["deberta-v2", "gpt2", "", None, 7, ["bert"]])
 def test_other_families_are_refused(own_copy: Path, family: object) -> None:
     """A family that is not known is refused with those that are."""
@@ -225,7 +234,7 @@ def test_other_families_are_refused(own_copy: Path, family: object) -> None:
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(own_copy)
     assert str(caught.value) == (
-        f"Model family {family!r} in config.json: expected one of 'albert', 'bert', "
+        f"{own_copy}: config.json: model_type is {family!r}, expected one of 'albert', 'bert', "
         "'distilbert', 'roberta'."
     )
 
