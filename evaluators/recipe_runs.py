@@ -18,7 +18,7 @@ from evaluators.batches import equal_length_batches
 from evaluators.cards import recipe_card, scores_on_card
 from evaluators.checkpoint_folders import checkpoint_hash, load_checkpoint, save_checkpoint
 from evaluators.checkpoints import CheckpointError, checkpoint_folder
-from evaluators.encoders import ExitEncoder, ExitHead, renew_exits
+from evaluators.encoders import ExitEncoder, renew_exits
 from evaluators.glue import DATASETS_PREFIX, Sentences, TaskData, load_task, training_texts
 from evaluators.learned_spans import Spans, hard_spans, write_spans
 from evaluators.limits import check_padding, check_rows
@@ -27,6 +27,7 @@ from evaluators.objectives import HiddenObjective, TaskObjective
 from evaluators.recipes import MINILM, Recipe
 from evaluators.students import pretrained_folder, pretrained_minilm, shared_student
 from evaluators.tasks import glue_task
+from evaluators.teachers import load_teacher, outputs_of
 from evaluators.token_rows import TokenRow, load_tokenizer, token_ids, token_rows
 from evaluators.trainable_compression import TrainableCompression
 from evaluators.training import Progress, exit_scores, run_stage, saved_state
@@ -174,7 +175,7 @@ class RecipeRun:
     def _with_outputs(self, model: ExitEncoder) -> ExitEncoder:
         """The encoder with as many outputs as the task has: other exits are taken off."""
         wanted = self.data.task.n_outputs
-        if _outputs(model) == wanted:
+        if outputs_of(model) == wanted:
             return model
         renewed = ExitEncoder(model.backbone, n_classes=wanted)
         renew_exits(renewed)
@@ -276,43 +277,13 @@ class RecipeRun:
         if stage.teacher == CHECKPOINT:
             folder = self._teacher_folder()
             assert folder is not None
-            other = load_checkpoint(folder, self.data.task.n_outputs)
-            if _outputs(other) != self.data.task.n_outputs:
-                raise TrainingError(
-                    f"Teacher {folder} has {_outputs(other)} outputs at every exit, expected "
-                    f"{self.data.task.n_outputs} for {self.data.task.name}: name one that was "
-                    "trained for it by --teacher."
-                )
-            self._check_tokens(folder, other)
-            self._check_hidden(stage, model, other)
-            return other
+            return load_teacher(folder, self.data, self.tokenizer, stage, model)
         weights = saved_state(self.work, stage.teacher, "model")
         if weights is None:
             raise self._lost(stage.teacher, f"stage {stage.name!r} learns from its weights")
         teacher = copy.deepcopy(model)
         teacher.load_state_dict(weights)
         return teacher.eval()
-
-    def _check_tokens(self, folder: Path, teacher: ExitEncoder) -> None:
-        """Refuse a teacher that knows the encoder's token ids as other words."""
-        texts = [*self.data.calibration.texts, *self.data.calibration.pairs]
-        ours, theirs = token_ids(self.tokenizer, texts), token_ids(load_tokenizer(folder), texts)
-        if ours != theirs:
-            raise TrainingError(
-                f"Teacher {folder} has another tokenizer than the encoder: expected the same "
-                "tokens of every text, since both read the same token ids."
-            )
-        check_rows(folder, teacher, ours)
-
-    def _check_hidden(self, stage: Stage, model: ExitEncoder, teacher: ExitEncoder) -> None:
-        """Refuse a teacher whose hidden states the encoder's cannot be matched with."""
-        widths = [one.exits[0].get_submodule("pooler").in_features for one in (model, teacher)]
-        if stage.hidden_weight and (model.n_layers % teacher.n_layers or len(set(widths)) > 1):
-            raise TrainingError(
-                f"hidden_weight of stage {stage.name!r}: {model.n_layers} layers of width "
-                f"{widths[0]} cannot match the {teacher.n_layers} of width {widths[1]} of the "
-                "teacher; expected the same width and a multiple of its layers."
-            )
 
     def _write(self, model: ExitEncoder, out: Path, sentences: Sequence[int]) -> None:
         """Write the checkpoint with its card, which also scores the weights as they were stored."""
@@ -344,13 +315,6 @@ def _folder(checkpoint: str) -> Path:
 
 def _state_file(stage: Stage) -> str:
     return f"{stage.name}.safetensors"
-
-
-def _outputs(model: ExitEncoder) -> int:
-    """Outputs of every exit."""
-    head = model.exits[0]
-    assert isinstance(head, ExitHead)
-    return head.classifier.out_features
 
 
 def _told(values: Sequence[float]) -> str:
