@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -51,6 +52,27 @@ class Told:
     repeated_of: int | None
     wall_start: float
     wall_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One trial that is asked for and not yet told.
+
+    Attributes:
+        trial: Optuna's.
+        flat: its canonical point.
+        key: the same as text.
+        started: when it was asked for, seconds since the epoch.
+        violation: the condition that it breaks, in words; None if it breaks none.
+        is_new: whether it has to be evaluated: it breaks no condition and no earlier trial has it.
+    """
+
+    trial: optuna.Trial
+    flat: Point
+    key: str
+    started: float
+    violation: str | None
+    is_new: bool
 
 
 class Search:
@@ -121,49 +143,82 @@ class Search:
     def run(self, executor: Executor, on_progress: Callable[[Progress], None]) -> None:
         """Go on until the budget is used up.
 
+        What is asked depends on the seed, on `SearchTable.in_flight` and on what was told, never on
+        how fast a task is done: trials are told in the order of their numbers, and trial n is asked
+        for when trial n - in_flight has been told.
+
         Raises:
             EvaluationError: too many designs in a row could not be evaluated.
             ValueError: data, checkpoint or recorded traces are missing or damaged.
         """
-        running: dict[int, tuple[optuna.Trial, Point, float]] = {}
-        waiting: dict[str, list[tuple[optuna.Trial, Point, float]]] = {}
-        failures = 0
+        in_flight = self._spec.search.in_flight or executor.capacity
+        window: deque[_Asked] = deque()
+        unsent: deque[_Asked] = deque()
+        arrived: dict[int, Outcome] = {}
+        n_running = failures = 0
         while self.budget_left > 0:
-            asked = len(running) + sum(len(trials) for trials in waiting.values())
-            if len(running) < executor.capacity and asked < self.budget_left:
-                started = time.time()
-                trial = self._study.ask()
-                flat = self._strategy.point(trial)
-                key = _key(flat)
-                entry = (trial, flat, started)
-                violation = self._strategy.violation(flat)
-                if key in self._first_trial_of:
-                    self._tell(entry, None, self._first_trial_of[key])
-                elif violation is not None:
-                    self._tell(entry, Outcome(state="infeasible", reason=violation), None)
-                elif key in waiting:
-                    waiting[key].append(entry)
-                    continue
-                else:
-                    running[trial.number] = entry
-                    waiting[key] = []
-                    executor.submit(trial.number, self._strategy.kind, flat)
-                    continue
-            else:
+            while len(window) < min(in_flight, self.budget_left):
+                asked = self._ask({a.key for a in window})
+                window.append(asked)
+                if asked.is_new:
+                    unsent.append(asked)
+            while unsent and n_running < executor.capacity:
+                asked = unsent.popleft()
+                executor.submit(asked.trial.number, self._strategy.kind, asked.flat)
+                n_running += 1
+            oldest = window[0]
+            if oldest.is_new and oldest.trial.number not in arrived:
                 if not isinstance(executor, InlineExecutor):
                     commit(self._storage)  # while waiting, trials in the air can be queued again
                 ticket, outcome = executor.next_outcome()
-                entry = running.pop(ticket)
-                self._tell(entry, outcome, None)
-                for twin in waiting.pop(_key(entry[1])):
-                    self._tell(twin, None, ticket)
-                failures = failures + 1 if outcome.state == "failed" else 0
-                if failures >= MAX_FAILURES:
-                    raise EvaluationError(
-                        f"{failures} designs in a row could not be evaluated, the last because "
-                        f"{outcome.reason}; mend that and 'dse resume'."
-                    )
+                arrived[ticket] = outcome
+                n_running -= 1
+                continue
+            window.popleft()
+            outcome = self._settle(oldest, arrived)
             on_progress(self.history[-1])
+            if oldest.is_new:
+                failures = failures + 1 if outcome.state == "failed" else 0
+            if failures >= MAX_FAILURES:
+                raise EvaluationError(
+                    f"{failures} designs in a row could not be evaluated, the last because "
+                    f"{outcome.reason}; mend that and 'dse resume'."
+                )
+
+    def _ask(self, pending: Collection[str]) -> _Asked:
+        """The next trial.
+
+        Args:
+            pending: keys of points that are asked for and not yet told.
+        """
+        started = time.time()
+        trial = self._study.ask()
+        flat = self._strategy.point(trial)
+        key = _key(flat)
+        violation = self._strategy.violation(flat)
+        is_known = key in self._first_trial_of or key in pending
+        return _Asked(
+            trial=trial,
+            flat=flat,
+            key=key,
+            started=started,
+            violation=violation,
+            is_new=violation is None and not is_known,
+        )
+
+    def _settle(self, asked: _Asked, arrived: dict[int, Outcome]) -> Outcome:
+        """Tell the oldest trial in the air; its outcome."""
+        entry = asked.trial, asked.flat, asked.started
+        first = self._first_trial_of.get(asked.key)
+        if first is not None:
+            self._tell(entry, None, first)
+            return self._outcomes[first]
+        if asked.violation is not None:
+            outcome = Outcome(state="infeasible", reason=asked.violation)
+        else:
+            outcome = arrived.pop(asked.trial.number)
+        self._tell(entry, outcome, None)
+        return outcome
 
     def _tell(
         self,

@@ -253,6 +253,12 @@ class SearchTable(_Table):
     trials: Whole = Field(default=100, gt=0, description="Trials of the study, repeats included.")
     seed: Whole = Field(default=0, ge=0)
     workers: Whole = Field(default=2, gt=0, description="Ray workers.")
+    in_flight: Whole | None = Field(
+        default=None,
+        gt=0,
+        description="Trials asked for before the oldest of them is told; by default one a worker. "
+        "The same seed and number give the same trials, however many and fast the workers are.",
+    )
     sampler: SamplerTable = SamplerTable()
 
 
