@@ -143,7 +143,7 @@ class Evaluation:
             technology=self.technology,
             make_model=model_maker(spec.cost_model),
         )
-        self._asked_scorer = replace(
+        self.asked_scorer = replace(
             self.scorer, metrics=tuple(dict.fromkeys(objectives + constrained))
         )
         self._inner: InnerSpace | None = None
@@ -174,7 +174,7 @@ class Evaluation:
             self._inner = InnerSpace.of(self._spec.search_space())
         spec = self._spec
         front = inner_front(
-            self._asked_scorer,
+            self.asked_scorer,
             self.setting(flat),
             dict(flat),
             self._inner,
