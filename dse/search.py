@@ -20,13 +20,16 @@ from dse.archive import Archive
 from dse.errors import EvaluationError
 from dse.evaluation import Outcome, as_plain
 from dse.executors import Executor, InlineExecutor
-from dse.samplers import make_sampler
+from dse.samplers import make_sampler, parameter
 from dse.storage import REAPED, commit, reap
 from dse.strategies import Joint, Nested, Strategy
+from dse.warm_start import warm_start
 from search_space import KnobValue
 from studies.records import Progress
 from studies.spec import StudySpec
+from studies.stopping import growth_bound
 
+_WARM: Final = "warm_start"
 MAX_FAILURES: Final = 10
 """Failed designs in a row after which a study stops: something is wrong with the machine."""
 
@@ -79,7 +82,7 @@ class Search:
     """One study: its Optuna side, its archive of distinct points, and its front."""
 
     def __init__(self, spec: StudySpec, storage: BaseStorage, study_name: str) -> None:
-        """Open the study in the storage, and take up what is there.
+        """Open the study in the storage, take up what is there, and queue a new one's warm starts.
 
         Args:
             spec: the study.
@@ -109,6 +112,7 @@ class Search:
         self.history: list[Progress] = []
         self._first_trial_of: dict[str, int] = {}
         self._outcomes: dict[int, Outcome] = {}
+        self.notes = self._warm_start()
         finished = [
             trial for trial in self._study.get_trials(deepcopy=False) if "flat" in trial.user_attrs
         ]
@@ -116,12 +120,48 @@ class Search:
             if trial.state.is_finished() and REAPED not in trial.user_attrs:
                 self._take_up(trial)
         seed = spec.search.seed + 7_919 * len(finished)
-        self._study.sampler = make_sampler(spec.search.sampler, seed)
+        self._study.sampler = make_sampler(
+            spec.search.sampler, seed, len(self._strategy.directions)
+        )
+        self.stopped = ""
 
     @property
     def budget_left(self) -> int:
         """Trials still to be told."""
         return max(0, self._spec.search.trials - len(self.told))
+
+    def _warm_start(self) -> list[str]:
+        """Queue the points to start from, once a study; what there is to tell of them."""
+        if not self._spec.search.warm_start or _WARM in self._study.user_attrs:
+            return []
+        start = warm_start(self._spec, self.space, self._strategy.knobs)
+        for point in start.points:
+            params = dict(parameter(self.space[name], value) for name, value in point.items())
+            self._study.enqueue_trial(params, user_attrs={_WARM: True})
+        self._study.set_user_attr(_WARM, self._spec.search.warm_start)
+        return start.notes
+
+    def _reason_to_stop(self, since: float) -> str:
+        """Why no trial is to be told after those that are; empty to go on.
+
+        Args:
+            since: when this driver began, on the monotonic clock.
+        """
+        stop = self._spec.search.stop
+        if self.budget_left == 0:
+            return f"all {self._spec.search.trials} trials are told"
+        if stop.seconds is not None and time.monotonic() - since >= stop.seconds:
+            return f"{stop.seconds:g} s have passed"
+        if stop.growth is None or not self.history:
+            return ""
+        volumes = [state.hypervolume for state in self.history]
+        bound = growth_bound(volumes, stop.window)
+        if bound > stop.growth * volumes[-1]:
+            return ""
+        return (
+            f"the hypervolume would grow by {bound / volumes[-1]:.2%} at most over the next "
+            f"{stop.window} trials (upper estimate; the study asks for more than {stop.growth:.2%})"
+        )
 
     def _take_up(self, trial: FrozenTrial) -> None:
         attrs = trial.user_attrs
@@ -141,7 +181,7 @@ class Search:
         )
 
     def run(self, executor: Executor, on_progress: Callable[[Progress], None]) -> None:
-        """Go on until the budget is used up.
+        """Go on until the budget is used up, or a rule of the study stops the search before.
 
         What is asked depends on the seed, on `SearchTable.in_flight` and on what was told, never on
         how fast a task is done: trials are told in the order of their numbers, and trial n is asked
@@ -156,7 +196,8 @@ class Search:
         unsent: deque[_Asked] = deque()
         arrived: dict[int, Outcome] = {}
         n_running = failures = 0
-        while self.budget_left > 0:
+        since = time.monotonic()
+        while not (reason := self._reason_to_stop(since)):
             while len(window) < min(in_flight, self.budget_left):
                 asked = self._ask({a.key for a in window})
                 window.append(asked)
@@ -184,6 +225,10 @@ class Search:
                     f"{failures} designs in a row could not be evaluated, the last because "
                     f"{outcome.reason}; mend that and 'dse resume'."
                 )
+        self.stopped = reason
+        for asked in window:  # what is in the air when a rule stops the search is not counted
+            asked.trial.set_user_attr(REAPED, True)
+            self._study.tell(asked.trial, state=TrialState.FAIL)
 
     def _ask(self, pending: Collection[str]) -> _Asked:
         """The next trial.

@@ -41,6 +41,7 @@ from search_space import (
     nearest,
     parse_condition,
 )
+from studies.design_lists import design_list_names
 from studies.metrics import METRICS
 
 _PADDED = re.compile(r"padded\((\d+)\)")
@@ -240,10 +241,26 @@ class Constraint(_Table):
 class SamplerTable(_Table):
     """Which Optuna sampler chooses, and its own options."""
 
-    name: Literal["nsga2", "tpe", "gp", "random"] = "nsga2"
+    name: Literal["nsga2", "nsga3", "tpe", "gp", "cmaes", "random", "qmc"] = "nsga2"
     options: dict[str, int | float | bool] = Field(
         default_factory=dict, description="Keyword arguments of the sampler's class."
     )
+
+
+class StopTable(_Table):
+    """When a search ends before all its trials are told."""
+
+    seconds: Number | None = Field(
+        default=None, gt=0, description="After that time, s; counted anew by 'dse resume'."
+    )
+    growth: Number | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="When the upper estimate of the hypervolume's growth over the next 'window' "
+        "trials is at most that share of it.",
+    )
+    window: Whole = Field(default=40, gt=1, description="Trials that growth is estimated from.")
 
 
 class SearchTable(_Table):
@@ -259,7 +276,29 @@ class SearchTable(_Table):
         description="Trials asked for before the oldest of them is told; by default one a worker. "
         "The same seed and number give the same trials, however many and fast the workers are.",
     )
+    levels: list[Number] = Field(
+        default=[],
+        description="Nested: values of the first objective; the sampler is told the best second "
+        "objective at each. By default a setting's own hypervolume and best first objective.",
+    )
+    warm_start: list[str] = Field(
+        default=[],
+        description="Tried first: the front of a run folder, a file of designs, or a shipped list.",
+    )
+    stop: StopTable = StopTable()
     sampler: SamplerTable = SamplerTable()
+
+    @model_validator(mode="after")
+    def _levels_are_nested(self) -> Self:
+        if self.levels and self.strategy != "nested":
+            raise ValueError("levels are of nested studies: a joint one tells every objective")
+        return self
+
+    def beside(self, folder: Path) -> SearchTable:
+        """The same with paths of warm starts taken from that folder."""
+        known = design_list_names()
+        paths = [s if s in known else str(folder.absolute() / s) for s in self.warm_start]
+        return self.model_copy(update={"warm_start": paths})
 
 
 class Range(_Table):
@@ -451,6 +490,7 @@ def read_spec(path: Path) -> StudySpec:
     return spec.model_copy(
         update={
             "evaluator": spec.evaluator.beside(folder),
+            "search": spec.search.beside(folder),
             "cost_model": spec.cost_model.beside(folder),
         }
     )
@@ -472,6 +512,7 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "cost_model": CostModelTable,
     "objectives": Objective,
     "search": SearchTable,
+    "stop": StopTable,
     "sampler": SamplerTable,
     "space": Range,
 }
