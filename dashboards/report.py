@@ -20,7 +20,7 @@ from dashboards.parts_table import parts_table_html
 from dashboards.run_card import found_sentence, honest_note, run_card_html
 from dashboards.stack_data import Stack, breakdown_stack, exit_stack, parts_of, voltage_stack
 from dashboards.titles import metric, mid_sentence
-from studies.knee import knee
+from studies.choosing import knee
 from studies.records import Front
 
 _POLICY: Final = (
