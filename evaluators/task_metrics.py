@@ -48,6 +48,7 @@ class TaskMetric:
         values: metric (n_settings,) of predictions (n_settings, n_sentences) and labels
             (n_sentences,).
         errors: its standard errors (n_settings,).
+        resampled: metric (`RESAMPLES`, n_settings) in every bootstrap sample, from the same.
         differences: the metric of some predictions less that of others (n_settings,), of the same
             sentences, and the paired standard errors (n_settings,); from both predictions
             (n_settings, n_sentences), two sentences or more, and the labels (n_sentences,).
@@ -57,6 +58,7 @@ class TaskMetric:
     unit: str
     values: Callable[[Array, Array], FloatArray]
     errors: Callable[[Array, Array], FloatArray]
+    resampled: Resampled
     differences: Callable[[Array, Array, Array], tuple[FloatArray, FloatArray]]
 
 
@@ -71,6 +73,15 @@ def accuracy_error(predictions: Array, labels: Array) -> FloatArray:
     share = accuracy(predictions, labels)
     error: FloatArray = np.sqrt(share * (1 - share) / max(predictions.shape[1] - 1, 1))
     return error
+
+
+def _accuracy_resampled(predictions: Array, labels: Array) -> FloatArray:
+    """Share of right answers in every bootstrap sample."""
+    right = (predictions == labels).T.astype(np.float32)
+    found = np.empty((RESAMPLES, len(predictions)))
+    for block, weights in _resamples(len(labels)):
+        found[block] = weights.astype(np.float32) @ right  # exact: counts are far below 2**24
+    return found / len(labels)
 
 
 def accuracy_differences(
@@ -228,14 +239,14 @@ def _bootstrap_differences(
 
 def _resamples(n_sentences: int) -> Iterator[tuple[slice, FloatArray]]:
     """Blocks of bootstrap samples: rows of the sample, and how often each holds each sentence."""
-    every = _resample_weights(n_sentences)
+    every = resample_weights(n_sentences)
     for start in range(0, RESAMPLES, _BLOCK):
         block = slice(start, start + _BLOCK)
         yield block, every[block].astype(np.float64)
 
 
 @lru_cache(maxsize=2)
-def _resample_weights(n_sentences: int) -> NDArray[np.uint8]:
+def resample_weights(n_sentences: int) -> NDArray[np.uint8]:
     """How often each of the samples holds each sentence, (`RESAMPLES`, n_sentences)."""
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     weights = np.empty((RESAMPLES, n_sentences), dtype=np.uint8)
@@ -257,15 +268,23 @@ spearman_error: Final = _bootstrap_error(_spearman_resampled)
 """Bootstrap standard error (n_settings,) of Spearman's correlation."""
 
 TASK_METRICS: Final = {
-    "accuracy": TaskMetric("Accuracy", "%", accuracy, accuracy_error, accuracy_differences),
+    "accuracy": TaskMetric(
+        "Accuracy", "%", accuracy, accuracy_error, _accuracy_resampled, accuracy_differences
+    ),
     "f1": TaskMetric(
-        "F1", "%", f1, _bootstrap_error(_f1_resampled), _bootstrap_differences(f1, _f1_resampled)
+        "F1",
+        "%",
+        f1,
+        _bootstrap_error(_f1_resampled),
+        _f1_resampled,
+        _bootstrap_differences(f1, _f1_resampled),
     ),
     "matthews": TaskMetric(
         "Matthews correlation",
         "points",
         matthews,
         _bootstrap_error(_matthews_resampled),
+        _matthews_resampled,
         _bootstrap_differences(matthews, _matthews_resampled),
     ),
     "pearson": TaskMetric(
@@ -273,6 +292,7 @@ TASK_METRICS: Final = {
         "points",
         pearson,
         pearson_error,
+        _pearson_resampled,
         _bootstrap_differences(pearson, _pearson_resampled),
     ),
     "spearman": TaskMetric(
@@ -280,6 +300,7 @@ TASK_METRICS: Final = {
         "points",
         spearman,
         spearman_error,
+        _spearman_resampled,
         _bootstrap_differences(spearman, _spearman_resampled),
     ),
 }

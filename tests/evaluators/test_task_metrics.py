@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
 from evaluators import task_metrics
-from evaluators.task_metrics import RESAMPLES, TASK_METRICS, official_score
+from evaluators.task_metrics import RESAMPLES, TASK_METRICS, official_score, resample_weights
 
 # Eight sentences: 3 of class 1 found, 1 missed, 2 said wrongly, 2 rightly left.
 LABELS = np.array([1, 1, 1, 1, 0, 0, 0, 0])
@@ -116,7 +116,7 @@ def test_bootstrap_errors_are_those_of_scipy(name: str) -> None:
 def test_bootstrap_is_that_of_the_resampled_sentences() -> None:
     """Ranks by weights equal the ranks of sentences that are really drawn several times."""
     predictions, labels = made_up("spearman", 30, 1)
-    weights = task_metrics._resample_weights(30)
+    weights = resample_weights(30)
     drawn = [np.repeat(np.arange(30), row) for row in weights]
     slow = [official_score("spearman", predictions[0][d], labels[d]) for d in drawn[:200]]
     assert weights.sum(axis=1).tolist() == [30] * RESAMPLES

@@ -246,7 +246,8 @@ class TestFloors:
         )
 
         def keep(text: str) -> list[bool]:
-            return floors.keep([Constraint.model_validate(Constraint.parse(text))]).tolist()
+            kept = floors.keep([Constraint.model_validate(Constraint.parse(text))])
+            return [bool(holds) for holds in kept]
 
         assert keep("area_mm2 <= 2") == [True, True, False]
         assert keep("accuracy >= 0.75") == [True, True, False]
