@@ -62,6 +62,11 @@ def make_sampler(table: SamplerTable, seed: int, n_values: int) -> BaseSampler:
         raise StudyFileError(f"search.sampler.options for {table.name!r}: {error}.") from error
 
 
+def heeds_constraints(table: SamplerTable) -> bool:
+    """Whether constraints may be told: CMA-ES refuses them; what breaks one is told as bad."""
+    return table.name != "cmaes"
+
+
 def _check_cmaes(n_values: int) -> None:
     if n_values != 1:
         raise StudyFileError(

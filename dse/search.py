@@ -20,7 +20,7 @@ from dse.archive import Archive
 from dse.errors import EvaluationError
 from dse.evaluation import Outcome, as_plain
 from dse.executors import Executor, InlineExecutor
-from dse.samplers import make_sampler, parameter
+from dse.samplers import heeds_constraints, make_sampler, parameter
 from dse.storage import REAPED, commit, reap
 from dse.strategies import Joint, Nested, Strategy
 from dse.warm_start import warm_start
@@ -30,6 +30,7 @@ from studies.spec import StudySpec
 from studies.stopping import growth_bound
 
 _WARM: Final = "warm_start"
+_STOPPED: Final = "stopped"
 MAX_FAILURES: Final = 10
 """Failed designs in a row after which a study stops: something is wrong with the machine."""
 
@@ -105,6 +106,7 @@ class Search:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
                 self._study.set_metric_names(list(self._strategy.metric_names))
+        self._tell_kept()
         self.requeued = reap(self._study)
         self.archive = Archive(spec.objectives)
         self.told: list[Told] = []
@@ -123,7 +125,8 @@ class Search:
         self._study.sampler = make_sampler(
             spec.search.sampler, seed, len(self._strategy.directions)
         )
-        self.stopped = ""
+        known: str = self._study.user_attrs.get(_STOPPED, "")
+        self.stopped = self._budget_reason() if self.budget_left == 0 else known
 
     @property
     def budget_left(self) -> int:
@@ -141,6 +144,22 @@ class Search:
         self._study.set_user_attr(_WARM, self._spec.search.warm_start)
         return start.notes
 
+    def _keep(self, asked: _Asked, outcome: Outcome) -> None:
+        """Put an outcome into the journal, before its trial's turn to be told."""
+        asked.trial.set_user_attr("flat", asked.flat)
+        asked.trial.set_user_attr("outcome", as_plain(outcome))
+
+    def _tell_kept(self) -> None:
+        """Tell trials whose outcome a dead driver had kept for their turn."""
+        running = (TrialState.RUNNING,)
+        for frozen in self._study.get_trials(deepcopy=False, states=running):
+            if "outcome" in frozen.user_attrs:
+                trial = optuna.Trial(self._study, frozen._trial_id)
+                self._tell_optuna(trial, Outcome(**frozen.user_attrs["outcome"]))
+
+    def _budget_reason(self) -> str:
+        return f"all {self._spec.search.trials} trials are told"
+
     def _reason_to_stop(self, since: float) -> str:
         """Why no trial is to be told after those that are; empty to go on.
 
@@ -149,7 +168,7 @@ class Search:
         """
         stop = self._spec.search.stop
         if self.budget_left == 0:
-            return f"all {self._spec.search.trials} trials are told"
+            return self._budget_reason()
         if stop.seconds is not None and time.monotonic() - since >= stop.seconds:
             return f"{stop.seconds:g} s have passed"
         if stop.growth is None or not self.history:
@@ -213,6 +232,7 @@ class Search:
                     commit(self._storage)  # while waiting, trials in the air can be queued again
                 ticket, outcome = executor.next_outcome()
                 arrived[ticket] = outcome
+                self._keep(next(a for a in window if a.trial.number == ticket), outcome)
                 n_running -= 1
                 continue
             window.popleft()
@@ -226,9 +246,11 @@ class Search:
                     f"{outcome.reason}; mend that and 'dse resume'."
                 )
         self.stopped = reason
+        self._study.set_user_attr(_STOPPED, reason)
         for asked in window:  # what is in the air when a rule stops the search is not counted
             asked.trial.set_user_attr(REAPED, True)
             self._study.tell(asked.trial, state=TrialState.FAIL)
+        commit(self._storage)
 
     def _ask(self, pending: Collection[str]) -> _Asked:
         """The next trial.
@@ -260,10 +282,18 @@ class Search:
             return self._outcomes[first]
         if asked.violation is not None:
             outcome = Outcome(state="infeasible", reason=asked.violation)
+            self._keep(asked, outcome)
         else:
             outcome = arrived.pop(asked.trial.number)
         self._tell(entry, outcome, None)
         return outcome
+
+    def told_values(self, outcome: Outcome) -> dict[str, float]:
+        """What a sampler was told of a setting, by name; nothing of designs and failures."""
+        if self._strategy.kind == "design" or outcome.state == "failed":
+            return {}
+        values, _ = self._strategy.told(outcome)
+        return dict(zip(self._strategy.metric_names, values, strict=True))
 
     def _tell(
         self,
@@ -275,18 +305,10 @@ class Search:
         if outcome is None:
             assert repeated_of is not None
             outcome = self._outcomes[repeated_of]
-        trial.set_user_attr("flat", flat)
-        if repeated_of is None:
-            trial.set_user_attr("outcome", as_plain(outcome))
-        else:
+        if repeated_of is not None:
+            trial.set_user_attr("flat", flat)
             trial.set_user_attr("repeated_of", repeated_of)
-        if outcome.state == "failed":
-            self._study.tell(trial, state=TrialState.FAIL)
-        else:
-            values, constraints = self._strategy.told(outcome)
-            for name, value in constraints.items():
-                trial.set_constraint(name, value)
-            self._study.tell(trial, values)
+        self._tell_optuna(trial, outcome)
         self._note(
             Told(
                 number=trial.number,
@@ -297,6 +319,16 @@ class Search:
                 wall_seconds=time.time() - started,
             )
         )
+
+    def _tell_optuna(self, trial: optuna.Trial, outcome: Outcome) -> None:
+        if outcome.state == "failed":
+            self._study.tell(trial, state=TrialState.FAIL)
+            return
+        values, constraints = self._strategy.told(outcome)
+        if heeds_constraints(self._spec.search.sampler):
+            for name, value in constraints.items():
+                trial.set_constraint(name, value)
+        self._study.tell(trial, values)
 
     def _note(self, told: Told) -> None:
         self.told.append(told)
@@ -337,8 +369,10 @@ def trial_rows(search: Search) -> list[dict[str, Any]]:
                 **told.flat,
                 **outcome.metrics,
                 "own_hypervolume": outcome.own_hypervolume,
+                **search.told_values(outcome),
                 "front_size": len(outcome.values),
                 "designs_scored": 0 if told.repeated_of is not None else outcome.designs_scored,
+                "designs_pruned": 0 if told.repeated_of is not None else outcome.designs_pruned,
                 "wall_start_s": told.wall_start,
                 "wall_seconds": told.wall_seconds,
                 "wall_evaluation_s": outcome.seconds,

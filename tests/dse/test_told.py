@@ -10,7 +10,7 @@ import pytest
 
 from dse.executors import InlineExecutor
 from dse.samplers import make_sampler
-from dse.search import Search
+from dse.search import Search, trial_rows
 from dse.storage import open_storage
 from dse.strategies import FITS
 from search_space import MODEL_KNOBS
@@ -70,6 +70,8 @@ def test_levels(tmp_path: Path, evaluation_of: MakeEvaluation) -> None:
             energies = [row[1] for row in told.outcome.values if row[0] >= level]
             assert value == min(energies, default=spec.objectives[1].reference)
             reached.add((level, bool(energies)))
+    for row, trial in zip(trial_rows(search), study.trials, strict=True):
+        assert [row[name] for name in study.metric_names] == trial.values
     assert (LEVELS[0], True) in reached
     assert (LEVELS[2], False) in reached
 

@@ -157,6 +157,7 @@ class TestStopping:
         spec = spec_with(small_document(), strategy="joint", trials=300, stop=stop)
         again = opened(spec, tmp_path / "run")
         assert len(again.told) == len(search.told)
+        assert again.stopped == search.stopped
         again.run(FormulaExecutor(3), quiet)
         assert len(again.told) == len(search.told)
         assert again.stopped == search.stopped
