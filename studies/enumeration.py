@@ -137,11 +137,12 @@ def inner_front(
         inner: what is enumerated.
         objectives: of the study.
         constraints: of the study.
-        prune: leave accelerators out whose floor (`studies.floors`) is dominated or breaks a
-            constraint. The front is the same; without it every design is scored. Where a cost model
-            turns out to break what floors rest on, nothing is left out.
+        prune: leave out exits that are not accurate enough for the constraints, and accelerators
+            whose floor (`studies.floors`) is dominated or breaks a constraint. The front is the
+            same; without it every design is scored. Where a cost model turns out to break what
+            floors rest on, nothing is left out.
     """
-    histogram = scorer.histogram(setting, [exit_knobs(x) for x in inner.exits])
+    histogram, exits = _histogram(scorer, setting, inner, constraints if prune else [])
     fits, floors, reasons = _probed(scorer, setting, histogram, inner.columns, prune=prune)
     rows = np.flatnonzero(fits)
     can_keep = np.zeros(0, dtype=np.bool_)
@@ -168,13 +169,13 @@ def inner_front(
             return inner_front(scorer, setting, model, inner, objectives, constraints, prune=False)
         kept = within(scores.values, constraints) & scores.feasible[:, None]
         allowed = inner.allowed(model, block.tolist())
-        scored += kept.size if allowed is None else int(allowed.sum())
+        scored += kept.size if allowed is None else int(allowed[:, exits].sum())
         if allowed is not None:
-            kept &= allowed
+            kept &= allowed[:, exits]
         feasible += int(kept.sum())
         d, x = np.nonzero(kept)
         found = rounded(np.stack([scores.values[o.metric][d, x] for o in objectives], axis=1))
-        front = front.with_points(block[d], x, found, objectives)
+        front = front.with_points(block[d], exits[x], found, objectives)
     return InnerFront(
         hardware=front.hardware,
         exits=front.exits,
@@ -221,6 +222,22 @@ class _Front:
         order = np.lexsort((exits, hardware))
         order = order[non_dominated(values[order], objectives)]
         return _Front(hardware[order], exits[order], values[order])
+
+
+def _histogram(
+    scorer: Scorer, setting: Setting, inner: InnerSpace, constraints: Sequence[Constraint]
+) -> tuple[ExitHistogram, NDArray[np.int64]]:
+    """Histogram of the exit settings that keep the constraints on accuracy, and which they are.
+
+    Accuracy does not depend on the accelerator. Where no exits keep them, it is of all.
+    """
+    knobs = [exit_knobs(x) for x in inner.exits]
+    histogram = scorer.histogram(setting, knobs)
+    of_accuracy = [c for c in constraints if c.metric == "accuracy"]
+    kept = np.flatnonzero(within({"accuracy": histogram.accuracy}, of_accuracy))
+    if len(kept) in (0, len(knobs)):
+        return histogram, np.arange(len(knobs))
+    return scorer.histogram(setting, [knobs[place] for place in kept]), kept
 
 
 def _best_first(promise: FloatArray, columns: AcceleratorColumns) -> NDArray[np.int64]:

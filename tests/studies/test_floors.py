@@ -145,6 +145,27 @@ class TestPruning:
         assert_same(pruned, whole)
         assert pruned.designs_pruned > pruned.designs_scored / 2
 
+    def test_exits_that_are_not_accurate_enough_are_not_scored(
+        self, technology: Technology, model_points: list[Flat], measured: Measured
+    ) -> None:
+        """A bound on accuracy leaves exits out, and a setting that reaches it with none whole."""
+        metrics = ["accuracy", "energy_pj", "area_mm2"]
+        model = model_points[2]
+        accurate = front_of(
+            study(metrics, ["accuracy >= 0.8"], {}), technology, measured(model), model, prune=True
+        )
+        whole = front_of(
+            study(metrics, ["accuracy >= 0.8"], {}), technology, measured(model), model, prune=False
+        )
+        assert_same(accurate, whole)
+        assert accurate.designs_pruned > 0
+        hopeless = front_of(
+            study(metrics, ["accuracy >= 1.01"], {}), technology, measured(model), model, prune=True
+        )
+        assert len(hopeless.values) == 0
+        assert hopeless.designs_feasible == 0
+        assert hopeless.designs_pruned > hopeless.designs_scored / 2
+
     def test_model_that_breaks_its_promise(
         self, technology: Technology, model_points: list[Flat], measured: Measured
     ) -> None:
