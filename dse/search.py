@@ -171,14 +171,17 @@ class Search:
             return self._budget_reason()
         if stop.seconds is not None and time.monotonic() - since >= stop.seconds:
             return f"{stop.seconds:g} s have passed"
-        if stop.growth is None or not self.history:
+        if stop.growth is None:
             return ""
-        volumes = [state.hypervolume for state in self.history]
-        bound = growth_bound(volumes, stop.window)
-        if bound > stop.growth * volumes[-1]:
+        last = self.history[-(2 * stop.window + 1) :]
+        volumes = [state.hypervolume for state in last]
+        if not volumes or volumes[-1] == 0:  # nothing is found yet
+            return ""
+        share = growth_bound(volumes, stop.window) / volumes[-1]
+        if share > stop.growth:
             return ""
         return (
-            f"the hypervolume would grow by {bound / volumes[-1]:.2%} at most over the next "
+            f"the hypervolume would grow by {share:.2%} at most over the next "
             f"{stop.window} trials (upper estimate; the study asks for more than {stop.growth:.2%})"
         )
 

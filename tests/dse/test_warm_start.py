@@ -162,6 +162,15 @@ class TestStopping:
         assert len(again.told) == len(search.told)
         assert again.stopped == search.stopped
 
+    def test_nothing_found_is_no_reason_to_end(self, tmp_path: Path) -> None:
+        """While no design is feasible the hypervolume is 0, and the search goes on."""
+        document = small_document()
+        document["space"]["envm_mib"] = 0.0
+        spec = spec_with(document, strategy="joint", trials=30, stop={"growth": 0.3, "window": 5})
+        search = opened(spec, tmp_path)
+        search.run(FormulaExecutor(), quiet)
+        assert (len(search.told), search.archive.hypervolume) == (30, 0.0)
+
     def test_time(self, tmp_path: Path) -> None:
         """After its time a search ends between two trials."""
         search = stopped(tmp_path / "run", stop={"seconds": 1e-9})
