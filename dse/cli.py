@@ -18,6 +18,7 @@ from rich.console import Console
 from dse import cache_command
 from dse.errors import UsageError, exit_code_of, sentence_of
 from dse.export import export_design
+from dse.front_view import robust_designs, thinned
 from dse.model_commands import explain, faults, sources, thresholds, validate
 from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples, data_source
 from dse.runs import RUNS, RunFolder, next_run, open_run, run_folders
@@ -25,8 +26,9 @@ from dse.selection import select
 from dse.tables import TABLE_WIDTH, figure_text, front_table, space_table, spread
 from studies.metrics import metric_of
 from studies.presets import load_study, preset_names
-from studies.records import Front, RecordError, read_front
+from studies.records import Front, FrontDesign, RecordError, read_front
 from studies.spec import StudyFileError
+from studies.survival import survival_sentence
 
 ROWS_SHOWN: Final = 15
 INTERRUPTED: Final = 130
@@ -57,6 +59,13 @@ def run(
     address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
     storage: Annotated[str | None, typer.Option(help="Optuna database URL.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the search.")] = None,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--warm-start",
+            help="Run folder, file of designs or shipped list to try first (may be repeated).",
+        ),
+    ] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -68,8 +77,11 @@ def run(
         "search.seed": seed,
         "evaluator.kind": evaluator,
         "evaluator.cache": None if cache is None else str(cache.absolute()),
+        "search.warm_start": warm_start or None,
     }
     spec = load_study(study).with_overrides({k: v for k, v in changes.items() if v is not None})
+    if warm_start:
+        spec = spec.model_copy(update={"search": spec.search.beside(Path.cwd())})
     path = out if out is not None else next_run(RUNS, Path(study).stem)
     settings = {
         "storage": storage,
@@ -222,6 +234,13 @@ def show(run_dir: Run, as_json: Json = False) -> None:
 def pareto(
     run_dir: Run,
     rows: Annotated[int, typer.Option(min=0, help="Rows of the printed table; 0 for all.")] = 40,
+    robust: Annotated[
+        str | None,
+        typer.Option(help="Only robust designs: by 'membership' or by accuracy's 'lower-bound'."),
+    ] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Only that many, which keep the most hypervolume.")
+    ] = None,
     uncertainty: Annotated[
         bool,
         typer.Option("--uncertainty", help="Show what the ranges of the constants make of it."),
@@ -239,11 +258,15 @@ def pareto(
     if samples is not None:
         raise UsageError("--samples says how often constants are drawn: it needs --uncertainty.")
     front = read_front(folder.front)
+    designs = front.designs if robust is None else robust_designs(front, robust)
+    if keep is not None:
+        designs = thinned(front, designs, keep)
     if as_json:
         keys = {"id", "trial", "knobs", "metrics", "report_accuracy", "report_metrics"}
-        _print_json([design.model_dump(include=keys) for design in front.designs])
+        keys |= {"membership", "accuracy_low"}
+        _print_json([design.model_dump(include=keys) for design in designs])
         return
-    _print_front(front, rows or len(front.designs), folder)
+    _print_front(front, rows or len(front.designs), folder, designs)
 
 
 for _command in (sources, explain, thresholds, faults, validate, cache_command.cache):
@@ -365,21 +388,33 @@ def _data(data: Path | None) -> Path:
     return data
 
 
-def _print_front(front: Front, rows: int, folder: RunFolder) -> None:
+def _print_front(
+    front: Front, rows: int, folder: RunFolder, chosen: Sequence[FrontDesign] | None = None
+) -> None:
     if not front.designs:
         print("The front is empty: no design meets the constraints.")
         return
-    positions = spread(len(front.designs), rows)
-    table = front_table(front, [front.designs[i] for i in positions])
+    designs = front.designs if chosen is None else chosen
+    if not designs:
+        print(f"None of the {len(front.designs)} designs on the front is robust.")
+        return
+    positions = spread(len(designs), rows)
+    table = front_table(front, [designs[i] for i in positions])
     Console(width=_width()).print(table)
     print()
-    shown = (
-        f"Shown: {len(positions)} of {len(front.designs)} designs on the front, evenly by rank "
-        f"(all: dse pareto {_shown(folder.path)} --rows 0)."
-        if len(positions) < len(front.designs)
-        else f"All {len(front.designs)} designs on the front."
-    )
+    if len(positions) == len(front.designs):
+        shown = f"All {len(front.designs)} designs on the front."
+    elif len(positions) == len(designs):
+        shown = f"{len(designs)} of the {len(front.designs)} designs on the front."
+    else:
+        shown = (
+            f"Shown: {len(positions)} of {len(designs)} designs on the front, evenly by rank "
+            f"(all: dse pareto {_shown(folder.path)} --rows 0)."
+        )
     print(f"{shown} Hypervolume {front.hypervolume:.4f}; ± is one standard error.")
+    print(survival_sentence(front))
+    if front.stopped:
+        print(f"The search ended because {front.stopped}.")
 
 
 def _width() -> int:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from dse.errors import EmptyFrontError
 from dse.evaluation import Evaluation, SourceOptions, make_source
 from dse.executors import Executor, InlineExecutor, RayExecutor
-from dse.finish import front_of, provenance_of, write_trials
+from dse.finish import front_of, provenance_of, write_front_table, write_trials
 from dse.runs import RunFolder
 from dse.search import Search
 from dse.storage import open_storage
@@ -69,6 +69,8 @@ def drive(run: RunFolder, options: DriverOptions, write_pictures: Callable[[Fron
         search = Search(spec, open_storage(options.storage, run.journal), options.study_name)
         if search.requeued:
             console.print(f"{len(search.requeued)} unfinished trials are queued again")
+        for note in search.notes:
+            say(note)
         evaluation = Evaluation(spec, make_source(spec, source_options, say))
         try:
             if search.budget_left:
@@ -79,6 +81,7 @@ def drive(run: RunFolder, options: DriverOptions, write_pictures: Callable[[Fron
         provenance = provenance_of(spec, _origin(spec, options))
         front = front_of(search, evaluation, spec, provenance)
         write_front(run.front, front)
+        write_front_table(run.front_table, front)
         write_pictures(front)
     if not front.designs:
         reasons = [t.outcome.reason for t in search.told if t.outcome.reason]

@@ -13,6 +13,7 @@ from evaluators.recipes import RecipeError
 from evaluators.tasks import UnknownTaskError
 from evaluators.training_stages import TrainingError
 from search_space import ConditionError
+from studies.design_lists import DesignListError
 from studies.recorded import RecordedTracesError
 from studies.records import RecordError
 from studies.spec import StudyFileError
@@ -62,7 +63,7 @@ EXIT_CODES: Final = {
     0: "done",
     1: "unexpected failure (a bug: --debug shows the traceback)",
     2: "wrong command line",
-    3: "wrong study file, recipe, knob, condition, cost model or selection",
+    3: "wrong study file, list of designs, recipe, knob, condition, cost model or selection",
     4: "run folder or record missing, damaged or in use",
     5: "data, checkpoint or recorded traces missing or damaged",
     6: "too many designs could not be evaluated",
@@ -75,6 +76,7 @@ EXIT_CODES: Final = {
 _CODE_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (StudyFileError, 3),
     (ConditionError, 3),
+    (DesignListError, 3),
     (RecipeError, 3),
     (TrainingError, 3),
     (UnknownTaskError, 3),

@@ -49,6 +49,11 @@ class RunFolder:
         return self.path / "front.json"
 
     @property
+    def front_table(self) -> Path:
+        """``front.parquet``."""
+        return self.path / "front.parquet"
+
+    @property
     def report(self) -> Path:
         """``report.html``."""
         return self.path / "report.html"

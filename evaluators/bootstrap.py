@@ -58,14 +58,14 @@ def bootstrap_differences(
 
 def resamples(n_sentences: int) -> Iterator[tuple[slice, FloatArray]]:
     """Blocks of bootstrap samples: rows of the sample, and how often each holds each sentence."""
-    every = _resample_weights(n_sentences)
+    every = resample_weights(n_sentences)
     for start in range(0, RESAMPLES, _BLOCK):
         block = slice(start, start + _BLOCK)
         yield block, every[block].astype(np.float64)
 
 
 @lru_cache(maxsize=2)
-def _resample_weights(n_sentences: int) -> NDArray[np.uint8]:
+def resample_weights(n_sentences: int) -> NDArray[np.uint8]:
     """How often each of the samples holds each sentence, (`RESAMPLES`, n_sentences)."""
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     weights = np.empty((RESAMPLES, n_sentences), dtype=np.uint8)

@@ -47,6 +47,7 @@ class TaskMetric:
         values: metric (n_settings,) of predictions (n_settings, n_sentences) and labels
             (n_sentences,).
         errors: its standard errors (n_settings,).
+        resampled: metric (`RESAMPLES`, n_settings) in every bootstrap sample, from the same.
         differences: the metric of some predictions less that of others (n_settings,), of the same
             sentences, and the paired standard errors (n_settings,); from both predictions
             (n_settings, n_sentences), two sentences or more, and the labels (n_sentences,).
@@ -56,6 +57,7 @@ class TaskMetric:
     unit: str
     values: OfPredictions
     errors: OfPredictions
+    resampled: Resampled
     differences: Callable[[Array, Array, Array], tuple[FloatArray, FloatArray]]
 
 
@@ -70,6 +72,15 @@ def accuracy_error(predictions: Array, labels: Array) -> FloatArray:
     share = accuracy(predictions, labels)
     error: FloatArray = np.sqrt(share * (1 - share) / max(predictions.shape[1] - 1, 1))
     return error
+
+
+def _accuracy_resampled(predictions: Array, labels: Array) -> FloatArray:
+    """Share of right answers in every bootstrap sample."""
+    right = (predictions == labels).T.astype(np.float32)
+    found = np.empty((RESAMPLES, len(predictions)))
+    for block, weights in resamples(len(labels)):
+        found[block] = weights.astype(np.float32) @ right  # exact: counts are far below 2**24
+    return found / len(labels)
 
 
 def accuracy_differences(
@@ -215,11 +226,14 @@ def _bootstrapped(
 ) -> TaskMetric:
     """A metric whose standard errors come from bootstrap samples, unless there is a closed form."""
     differences = bootstrap_differences(values, resampled)
-    return TaskMetric(title, unit, values, errors or bootstrap_error(resampled), differences)
+    error = errors or bootstrap_error(resampled)
+    return TaskMetric(title, unit, values, error, resampled, differences)
 
 
 TASK_METRICS: Final = {
-    "accuracy": TaskMetric("Accuracy", "%", accuracy, accuracy_error, accuracy_differences),
+    "accuracy": TaskMetric(
+        "Accuracy", "%", accuracy, accuracy_error, _accuracy_resampled, accuracy_differences
+    ),
     "f1": _bootstrapped("F1", "%", f1, _resampled_counts(_f1_of_counts)),
     "matthews": _bootstrapped(
         "Matthews correlation", "points", matthews, _resampled_counts(_matthews_of_counts)

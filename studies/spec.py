@@ -197,6 +197,7 @@ def read_spec(path: Path) -> StudySpec:
     return spec.model_copy(
         update={
             "evaluator": spec.evaluator.beside(folder),
+            "search": spec.search.beside(folder),
             "cost_model": spec.cost_model.beside(folder),
         }
     )

@@ -17,6 +17,7 @@ from studies.spec_tables import (
     SamplerTable,
     ScenarioTable,
     SearchTable,
+    StopTable,
 )
 
 _TABLES: Final[Mapping[str, type[BaseModel]]] = {
@@ -25,6 +26,7 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "cost_model": CostModelTable,
     "objectives": Objective,
     "search": SearchTable,
+    "stop": StopTable,
     "sampler": SamplerTable,
     "space": Range,
 }

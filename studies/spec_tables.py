@@ -18,6 +18,7 @@ from pydantic import (
 
 from evaluators.trace_cache import DEFAULT_LIMIT_MIB
 from search_space import IdleAccounting, PowerMode, Scenario, linear_range, log_range, nearest
+from studies.design_lists import design_list_names
 from studies.metrics import METRICS
 
 _PADDED = re.compile(r"padded\((\d+)\)")
@@ -215,10 +216,26 @@ class Constraint(Table):
 class SamplerTable(Table):
     """Which Optuna sampler chooses, and its own options."""
 
-    name: Literal["nsga2", "tpe", "gp", "random"] = "nsga2"
+    name: Literal["nsga2", "nsga3", "tpe", "gp", "cmaes", "random", "qmc"] = "nsga2"
     options: dict[str, int | float | bool] = Field(
         default_factory=dict, description="Keyword arguments of the sampler's class."
     )
+
+
+class StopTable(Table):
+    """When a search ends before all its trials are told."""
+
+    seconds: Number | None = Field(
+        default=None, gt=0, description="After that time, s; counted anew by 'dse resume'."
+    )
+    growth: Number | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="When the upper estimate of the hypervolume's growth over the next 'window' "
+        "trials is at most that share of it.",
+    )
+    window: Whole = Field(default=40, gt=1, description="Trials that growth is estimated from.")
 
 
 class SearchTable(Table):
@@ -228,7 +245,35 @@ class SearchTable(Table):
     trials: Whole = Field(default=100, gt=0, description="Trials of the study, repeats included.")
     seed: Whole = Field(default=0, ge=0)
     workers: Whole = Field(default=2, gt=0, description="Ray workers.")
+    in_flight: Whole | None = Field(
+        default=None,
+        gt=0,
+        description="Trials asked for before the oldest of them is told; by default one a worker. "
+        "The same seed and number give the same trials, however many and fast the workers are.",
+    )
+    levels: list[Number] = Field(
+        default=[],
+        description="Nested: values of the first objective; the sampler is told the best second "
+        "objective at each. By default a setting's own hypervolume and best first objective.",
+    )
+    warm_start: list[str] = Field(
+        default=[],
+        description="Tried first: the front of a run folder, a file of designs, or a shipped list.",
+    )
+    stop: StopTable = StopTable()
     sampler: SamplerTable = SamplerTable()
+
+    @model_validator(mode="after")
+    def _levels_are_nested(self) -> Self:
+        if self.levels and self.strategy != "nested":
+            raise ValueError("levels are of nested studies: a joint one tells every objective")
+        return self
+
+    def beside(self, folder: Path) -> SearchTable:
+        """The same with paths of warm starts taken from that folder."""
+        known = design_list_names()
+        paths = [s if s in known else str(folder.absolute() / s) for s in self.warm_start]
+        return self.model_copy(update={"warm_start": paths})
 
 
 class Range(Table):

@@ -105,7 +105,7 @@ class TestRun:
         with monkeypatch.context() as patch:
             patch.setattr(Evaluation, "evaluate", stopping)
             assert main(words) == 130
-        assert "'dse resume' goes on" in capsys.readouterr().err.splitlines()[-1]
+        assert "'dse resume' of a run goes on" in capsys.readouterr().err.splitlines()[-1]
         told = pq.read_table("mine/trials.parquet").num_rows
         assert told >= 3
         assert "unfinished: dse resume mine" in text_of(capsys, "list", "--root", ".")
