@@ -1,4 +1,4 @@
-"""Memories: energy, area and leakage of SRAM by size and width, and the cells of eNVM."""
+"""Memories: energy, area and leakage of SRAM by size and width."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_cost.technology import EnvmCell, Technology
+from hw_cost.technology import Technology
 from hw_cost.units import BITS_PER_KIB, BITS_PER_MBIT, Floats, Ints
-from search_space import CellKind
 
 Numbers = NDArray[np.floating[Any]] | Ints | float
 
@@ -55,14 +54,3 @@ def sram_leakage_mw(capacity_kib: Numbers, t: Technology) -> Floats:
 
 def _as_floats(values: Numbers) -> Floats:
     return np.asarray(values, dtype=np.float64)
-
-
-def envm_cell(kind: CellKind, t: Technology) -> EnvmCell:
-    """The cell of that kind.
-
-    Raises:
-        ValueError: the cell is not an eNVM.
-    """
-    if not kind.is_envm:
-        raise ValueError(f"Cell kind {kind.value!r} is not an eNVM: expected one, as 'reram-slc'.")
-    return t.envm[kind]

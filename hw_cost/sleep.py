@@ -74,9 +74,10 @@ def sleep(
     wake_ns += lost_bits * dram.ns_per_bit + (lost_bits > 0) * dram.latency_ns
     wake_pj += lost_bits * (dram.read_pj_per_bit + write_pj)
     if workload.table_storage.is_envm:
-        cell = t.envm[workload.table_storage]
-        wake_ns += tables / cell.word_bits * cell.read_ns
-        wake_pj += tables * (cell.read_energy_pj_per_bit + write_pj)
+        arrays = held.envm[workload.table_storage]
+        words = tables / t.envm[workload.table_storage].word_bits
+        wake_ns += words * arrays.read_ns / arrays.count
+        wake_pj += tables * (arrays.read_pj_per_bit + write_pj)
     floor = np.full(len(columns), t.sram_floor_v)
     rail = np.maximum(columns.max_voltage_v, floor)
     kept = kept_mw[structure] * leakage_factor(floor, t) * supply_factor(floor, rail, t)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from hw_cost.accelerator import CHOICES, AcceleratorColumns
+from hw_cost.envm_arrays import EnvmArrays, envm_arrays
 from hw_cost.memory import sram_read_energy_pj
 from hw_cost.technology import Technology
 from hw_cost.units import BITS_PER_KIB, BITS_PER_MIB, Bools, Floats
@@ -55,7 +57,7 @@ class Stores:
         in_sram: (3,) whether the class is placed in SRAM (its energy is on the SRAM rail).
         word_bits: (3,) useful bits of a word of the memory on the chip.
         word_cycles: (3,) datapath cycles of one; 0 for eNVM.
-        word_ns: (n_structures, 3) time of one when macros take turns; 0 for SRAM. Does not depend
+        word_ns: (n_structures, 3) time of one when arrays take turns; 0 for SRAM. Does not depend
             on the supply.
         read_pj_per_bit: (n_structures, 3) of the memory on the chip, at the nominal supply.
         chip_share: (n_structures, 3) share of the class that is on the chip.
@@ -64,9 +66,8 @@ class Stores:
         sram_need_bits: bits placed in it.
         envm_need_bits: bits placed in eNVM.
         dram_bits: (n_structures,) bits that live in the DRAM.
-        envm_area_mm2: (n_structures,).
-        envm_wake_ns: (n_structures,) until the eNVM can be read.
-        envm_wake_pj: (n_structures,) of waking all of it.
+        envm: arrays of each kind of eNVM cell that anything is placed in.
+        envm_wake_ns: until all of it can be read.
         dram: the off-chip memory.
     """
 
@@ -81,10 +82,19 @@ class Stores:
     sram_need_bits: float
     envm_need_bits: float
     dram_bits: Floats
-    envm_area_mm2: Floats
-    envm_wake_ns: Floats
-    envm_wake_pj: Floats
+    envm: Mapping[CellKind, EnvmArrays]
+    envm_wake_ns: float
     dram: DramColumns
+
+    @property
+    def envm_area_mm2(self) -> Floats:
+        """(n_structures,) of all arrays."""
+        return sum((of.area_mm2 for of in self.envm.values()), np.zeros_like(self.dram_bits))
+
+    @property
+    def envm_wake_pj(self) -> Floats:
+        """(n_structures,) of waking all arrays."""
+        return sum((of.wake_pj for of in self.envm.values()), np.zeros_like(self.dram_bits))
 
 
 def placed_bits(workload: Workload, t: Technology) -> dict[CellKind, float]:
@@ -102,8 +112,8 @@ def placed_bits(workload: Workload, t: Technology) -> dict[CellKind, float]:
 def stores(workload: Workload, columns: AcceleratorColumns, t: Technology) -> Stores:
     """Stores of a workload on those designs (supply not looked at).
 
-    Kinds of eNVM cells share the capacity in proportion to the bits placed in each. Capacity beyond
-    one macro is made of more macros that take turns.
+    Kinds of eNVM cells share the capacity in proportion to the bits placed in each; classes in the
+    same kind of cell are in the same arrays.
     """
     count = len(columns)
     bits, placed = workload.stored_bits(), placed_bits(workload, t)
@@ -114,8 +124,11 @@ def stores(workload: Workload, columns: AcceleratorColumns, t: Technology) -> St
         columns.weight_sram_kib > 0, columns.weight_sram_kib, sram_need / BITS_PER_KIB
     )
     sram_share = np.minimum(weight_kib * BITS_PER_KIB / max(sram_need, 1.0), 1.0)
-    capacity_bits = columns.envm_mib * BITS_PER_MIB
-    envm_share = np.minimum(capacity_bits / max(envm_need, 1.0), 1.0)
+    envm_share = np.minimum(columns.envm_mib * BITS_PER_MIB / max(envm_need, 1.0), 1.0)
+    envm = {
+        kind: envm_arrays(kind, columns.envm_mib * (size / envm_need), t)
+        for kind, size in envm_placed.items()
+    }
 
     word_bits, word_cycles = np.ones(3), np.zeros(3)
     word_ns, read_pj = np.zeros((count, 3)), np.zeros((count, 3))
@@ -129,22 +142,14 @@ def stores(workload: Workload, columns: AcceleratorColumns, t: Technology) -> St
             share[:, c] = sram_share
             read_pj[:, c] = sram_read_energy_pj(weight_kib, width, t) / width
         elif kind.is_envm:
-            cell = t.envm[kind]
-            part = placed[kind] / envm_need
-            macros = np.maximum(np.ceil(part * capacity_bits / cell.macro_bits - 1e-9), 1.0)
-            word_bits[c] = cell.word_bits
-            word_ns[:, c] = cell.read_ns / macros
+            arrays = envm[kind]
+            word_bits[c] = t.envm[kind].word_bits
+            word_ns[:, c] = arrays.read_ns / arrays.count
             share[:, c] = envm_share
-            read_pj[:, c] = cell.read_energy_pj_per_bit
-            leakage[:, c] = columns.envm_mib * size / envm_need * cell.leakage_mw_per_mib
+            read_pj[:, c] = arrays.read_pj_per_bit
+            leakage[:, c] = arrays.leakage_mw * (size / placed[kind])
         dram_bits += (1.0 - share[:, c]) * size
 
-    area, wake_ns, wake_pj = np.zeros(count), np.zeros(count), np.zeros(count)
-    for kind, size in envm_placed.items():
-        mib = columns.envm_mib * size / envm_need
-        area += mib * t.envm[kind].area_mm2_per_mib
-        wake_ns = np.maximum(wake_ns, t.envm[kind].wake_ns)
-        wake_pj += mib * t.envm[kind].wake_energy_pj_per_mib
     return Stores(
         in_sram=np.array([kind is CellKind.SRAM for kind in workload.cells]),
         word_bits=word_bits,
@@ -157,9 +162,8 @@ def stores(workload: Workload, columns: AcceleratorColumns, t: Technology) -> St
         sram_need_bits=sram_need,
         envm_need_bits=envm_need,
         dram_bits=dram_bits,
-        envm_area_mm2=area,
-        envm_wake_ns=wake_ns,
-        envm_wake_pj=wake_pj,
+        envm=envm,
+        envm_wake_ns=max((t.envm[kind].wake_ns for kind in envm), default=0.0),
         dram=dram_columns(columns, t),
     )
 

@@ -16,7 +16,6 @@ from hw_cost.constants import (
     load_constants,
 )
 from hw_cost.scaling import NODES_NM, node_factor
-from hw_cost.units import BITS_PER_MIB
 from search_space import CellKind, DramKind, nearest
 
 __all__ = [
@@ -44,33 +43,49 @@ _ENVM_NM: Final = 22.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvmCell:
-    """What one kind of eNVM cell costs.
+    """What one kind of eNVM cell costs in an array of `array_mib_cells`; see `envm_arrays`.
 
     Attributes:
         read_energy_pj_per_bit: energy of a useful bit read.
-        read_ns: time of one word of one macro.
-        write_energy_pj_per_bit: energy of a useful bit written, steps of verifying included.
-        write_ns: time of writing one word of one macro.
+        read_ns: time of one word of one array.
+        write_energy_pj_per_bit: energy of one pulse for a useful bit written.
+        write_ns: time of one pulse for a word of one array.
+        write_pulses: pulses of a write, each verified; 1 for one without.
         endurance_writes: writes that a cell stands.
         area_mm2_per_mib: area of a useful MiB.
         leakage_mw_per_mib: leakage of a useful MiB while powered.
         wake_ns: time from power-up to the first read.
         wake_energy_pj_per_mib: energy of powering up a useful MiB.
         word_bits: useful bits of a word.
-        macro_bits: useful bits of one macro.
+        array_mib_cells: MiB of cells, a bit each, of the array that the figures describe.
+        smallest_array_mib_cells: from where on down a bit costs the same.
+        largest_array_mib_cells: of one array; more cells are more arrays.
+        read_energy_capacity_exponent: of the energy of a read bit, by the array's capacity.
+        read_time_capacity_exponent: of the time of a word.
+        write_energy_capacity_exponent: of the energy of a written bit.
+        area_capacity_exponent: of the area of an array.
+        leakage_capacity_exponent: of its leakage.
     """
 
     read_energy_pj_per_bit: float
     read_ns: float
     write_energy_pj_per_bit: float
     write_ns: float
+    write_pulses: float
     endurance_writes: float
     area_mm2_per_mib: float
     leakage_mw_per_mib: float
     wake_ns: float
     wake_energy_pj_per_mib: float
     word_bits: float
-    macro_bits: float
+    array_mib_cells: float
+    smallest_array_mib_cells: float
+    largest_array_mib_cells: float
+    read_energy_capacity_exponent: float
+    read_time_capacity_exponent: float
+    write_energy_capacity_exponent: float
+    area_capacity_exponent: float
+    leakage_capacity_exponent: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,8 +332,8 @@ def technology_constants(
         group, _, rest = constant.name.partition(".")
         if group == "envm":
             kind, preset, name = _split(rest)
-            if kind == "array":
-                found |= {c.name: c for c in _of_each_cell(constant)}
+            if kind == "array" and preset in ("", envm):
+                found |= {c.name: c for c in _of_each_cell(constant, name)}
             elif preset == envm:
                 found[f"envm.{kind}.{name}"] = _at_node(constant, _ENVM_NM, max(node_nm, _ENVM_NM))
         elif group == "logic":
@@ -337,24 +352,22 @@ def _split(name: str) -> tuple[str, str, str]:
     return (kind, preset, inner) if inner else (kind, "", preset)
 
 
-def _of_each_cell(constant: Constant) -> list[Constant]:
-    """Useful bits of a word or macro of each cell, from the cells in it."""
-    name, bits, unit = {
-        "envm.array.word_cells": ("word_bits", 1.0, "bit"),
-        "envm.array.macro_mib_cells": ("macro_bits", float(BITS_PER_MIB), "bit"),
-    }[constant.name]
-    return [
-        replace(
-            constant,
-            name=f"envm.{kind}.{name}",
-            value=constant.value * bits * kind.bits_per_cell,
-            low=constant.low * bits * kind.bits_per_cell,
-            high=constant.high * bits * kind.bits_per_cell,
-            unit=unit,
+def _of_each_cell(constant: Constant, name: str) -> list[Constant]:
+    """What all arrays share, for each cell; a word of cells becomes one of useful bits."""
+    found = []
+    for kind in (kind for kind in CellKind if kind.is_envm):
+        bits = kind.bits_per_cell if name == "word_cells" else 1
+        found.append(
+            replace(
+                constant,
+                name=f"envm.{kind}.{'word_bits' if name == 'word_cells' else name}",
+                value=constant.value * bits,
+                low=constant.low * bits,
+                high=constant.high * bits,
+                unit="bit" if name == "word_cells" else constant.unit,
+            )
         )
-        for kind in CellKind
-        if kind.is_envm
-    ]
+    return found
 
 
 def _at_node(constant: Constant, from_nm: float, to_nm: float) -> Constant:

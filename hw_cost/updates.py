@@ -21,7 +21,7 @@ class UpdateCosts:
 
     Attributes:
         energy_pj: of the cells, and of the DRAM for what lives there.
-        time_ns: words of each memory one after another, macros of an eNVM taking turns.
+        time_ns: words of each memory one after another, arrays of an eNVM taking turns.
         endurance_updates: updates until the weakest kind of cell is worn; inf without eNVM.
     """
 
@@ -50,13 +50,11 @@ def update_costs(
             energy += bits / width * write_pj
             time += bits / width / t.nominal_clock_ghz
         elif kind.is_envm:
-            cell = t.envm[kind]
+            cell, arrays = t.envm[kind], held.envm[kind]
             part = size / held.envm_need_bits
-            capacity = columns.envm_mib * BITS_PER_MIB * part
-            bits = np.minimum(capacity, size)
-            macros = np.maximum(np.ceil(capacity / cell.macro_bits - 1e-9), 1.0)
-            energy += bits * cell.write_energy_pj_per_bit
-            time += bits / cell.word_bits * cell.write_ns / macros
+            bits = np.minimum(columns.envm_mib * BITS_PER_MIB * part, size)
+            energy += bits * arrays.write_pj_per_bit
+            time += bits / cell.word_bits * arrays.write_ns / arrays.count
             endurance = np.minimum(endurance, cell.endurance_writes)
     energy += held.dram_bits * held.dram.write_pj_per_bit
     time += held.dram_bits * held.dram.ns_per_bit

@@ -93,19 +93,20 @@ class _Table(BaseModel):
 
 
 class ArrayFigure(BaseModel):
-    """A figure of a memory array or macro, and the constant of the model it is compared with.
+    """A figure of a memory array or macro, and the constant of the model behind ours.
 
     Attributes:
         name: array or macro, and what was measured.
         cell: kind of cell.
         preset: eNVM preset of the model.
         constant: field of the model's cell.
-        amount: what the constant is multiplied by: bits, MiB or 1.
+        mib: useful capacity of the array or macro, MiB.
+        amount: useful bits that an energy is of; 1 for other figures.
         value: the published figure.
         unit: of it.
         source: publication or run.
         mark: how the figure got here.
-        fitted: whether the constant is this figure.
+        fitted: whether the constant is this figure, or its law goes through it.
         reason: key of the reason, where the two differ by intention.
     """
 
@@ -115,6 +116,7 @@ class ArrayFigure(BaseModel):
     cell: str
     preset: str
     constant: str
+    mib: float
     amount: float = 1.0
     value: float
     unit: str

@@ -23,6 +23,7 @@ from hw_cost import (
     gemm_costs,
     load_technology,
 )
+from hw_cost.envm_arrays import envm_arrays
 from search_space import CellKind, DvfsPolicy, IdleAccounting, Scenario, adaptivfloat
 
 MakeWorkload = Callable[..., Workload]
@@ -113,10 +114,8 @@ def test_albert_base_lands_near_the_published_energy_of_a_mac(
         workload, columns, make_groups((128, 12, 12)), np.ones(1), make_scenario(), technology
     )
     time_ns = sum(part[0] for part in costs.latency_ns.values())
-    store = (
-        costs.energy_pj["envm"][0]
-        + 16 * technology.envm[CellKind.RERAM_MLC2].leakage_mw_per_mib * time_ns
-    )
+    arrays = envm_arrays(CellKind.RERAM_MLC2, columns.envm_mib, technology)
+    store = costs.energy_pj["envm"][0] + arrays.leakage_mw[0] * time_ns
     total = sum(part[0] for part in costs.energy_pj.values()) - store
     assert 0.34 * 0.86 < total / (12 * 931_135_488) < 0.42 * 1.14
 

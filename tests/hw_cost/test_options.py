@@ -23,6 +23,7 @@ from hw_cost import (
     power_on_costs,
     update_costs,
 )
+from hw_cost.envm_arrays import envm_arrays
 from search_space import (
     CellKind,
     Compaction,
@@ -149,10 +150,11 @@ def test_every_envm_cell_runs_and_the_careful_preset_never_flatters(
     weights = shape.embedding_width * shape.hidden  # projection
     weights += shape.layer_weights + shape.hidden * (shape.hidden + shape.classes)
     bits = 8 * (weights + (2 * 33 + 1) * shape.embedding_width)
-    assert found.energy_pj["envm"][0] == pytest.approx(bits * t.envm[cell].read_energy_pj_per_bit)
-    assert found.area_mm2["envm"][0] == pytest.approx(2 * t.envm[cell].area_mm2_per_mib)
-    for field in ("read_energy_pj_per_bit", "read_ns", "area_mm2_per_mib", "write_ns"):
-        assert getattr(t.envm[cell], field) >= getattr(hopeful.envm[cell], field)
+    arrays, best = (envm_arrays(cell, columns.envm_mib, x) for x in (t, hopeful))
+    assert found.energy_pj["envm"][0] == pytest.approx(bits * arrays.read_pj_per_bit[0])
+    assert found.area_mm2["envm"][0] == pytest.approx(arrays.area_mm2[0])
+    for field in ("read_pj_per_bit", "read_ns", "area_mm2", "write_ns", "write_pj_per_bit"):
+        assert getattr(arrays, field)[0] >= getattr(best, field)[0]
 
 
 def test_what_does_not_fit_the_weight_sram_streams_from_the_dram(
@@ -247,7 +249,9 @@ def test_updates_wear_cells_and_cost_what_their_writes_cost(
     workload = make_workload(**cells)
     costs = update_costs(workload, columns, technology)
     bits, cell = workload.stored_bits().total, technology.envm[CellKind.PCM]
-    assert costs.energy_pj[0] == pytest.approx(bits * cell.write_energy_pj_per_bit)
+    arrays = envm_arrays(CellKind.PCM, columns.envm_mib, technology)
+    assert costs.energy_pj[0] == pytest.approx(bits * arrays.write_pj_per_bit[0])
+    assert costs.time_ns[0] == pytest.approx(bits / cell.word_bits * arrays.write_ns[0])
     assert costs.endurance_updates[0] == cell.endurance_writes
     in_sram = update_costs(make_workload(), make_columns({}), technology)
     assert np.isinf(in_sram.endurance_updates[0])

@@ -6,7 +6,6 @@ import math
 import pickle
 import shutil
 from dataclasses import fields, replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import pytest
 
 from hw_cost.arithmetic import mac_energy_pj
 from hw_cost.constants import DATA, Mark, Scaling, TechnologyError, load_constants
-from hw_cost.memory import envm_cell, sram_read_energy_pj
+from hw_cost.memory import sram_read_energy_pj
 from hw_cost.technology import (
     ENVM_PRESETS,
     LOGIC_PRESETS,
@@ -89,28 +88,6 @@ def test_conservative_envm_costs_more() -> None:
         ):
             assert getattr(bad, name) > getattr(good, name), (kind, name)
         assert bad.endurance_writes < good.endurance_writes
-
-
-def test_figures_of_the_mlc2_cell() -> None:
-    """MLC2 ReRAM has the figures of the NVSim run: 6.43 pJ a word, 0.583 mm2 and 6.9 mW a macro."""
-    cell = load_technology().envm[CellKind.RERAM_MLC2]
-    assert cell.word_bits == 128
-    assert cell.macro_bits == 4 * 8 * 2**20
-    assert cell.read_energy_pj_per_bit * cell.word_bits == pytest.approx(6.43, rel=0.01)
-    assert cell.area_mm2_per_mib * 4 == pytest.approx(0.583, rel=0.01)
-    assert cell.leakage_mw_per_mib * 4 == pytest.approx(6.9, rel=0.01)
-
-
-def test_more_levels_are_denser_and_read_cheaper(technology: Technology) -> None:
-    """Each further bit in a ReRAM cell saves area and read energy, and costs writes and time."""
-    cells = [technology.envm[kind] for kind in (CellKind.RERAM_SLC, CellKind.RERAM_MLC2)]
-    cells.append(technology.envm[CellKind.RERAM_MLC3])
-    for fewer, more in pairwise(cells):
-        assert more.area_mm2_per_mib < fewer.area_mm2_per_mib
-        assert more.read_energy_pj_per_bit < fewer.read_energy_pj_per_bit
-        assert more.read_ns > fewer.read_ns
-        assert more.write_energy_pj_per_bit > fewer.write_energy_pj_per_bit
-        assert more.endurance_writes < fewer.endurance_writes
 
 
 def test_dram_bandwidth_is_that_of_sixteen_pins(technology: Technology) -> None:
@@ -229,13 +206,6 @@ def test_damaged_constant_is_refused(data: Path, line: str, instead: str, senten
 def test_switching_time_is_a_hundred_nanoseconds(technology: Technology) -> None:
     """Regulator and clock together take 100 ns for 0.3 V."""
     assert math.isclose(technology.ldo_slew_ns_per_v * 0.3 + technology.clock_hop_ns, 100.0)
-
-
-def test_only_an_envm_has_a_cell(technology: Technology) -> None:
-    """SRAM and DRAM are answered with a sentence."""
-    assert envm_cell(CellKind.PCM, technology) is technology.envm[CellKind.PCM]
-    with pytest.raises(ValueError, match="Cell kind 'dram' is not an eNVM"):
-        envm_cell(CellKind.DRAM, technology)
 
 
 def test_supply_laws_give_the_tabulated_values(technology: Technology) -> None:
