@@ -28,7 +28,7 @@ from evaluators.faults.storage import FaultyReader, Part, Storage, is_masked
 from evaluators.learned_spans import budget_of, read_spans
 from evaluators.pruning import pruned_matrices
 from evaluators.skipping import run_all, skip_idle
-from evaluators.spans import allocate_spans
+from evaluators.spans import allocate_spans, heads_off
 from evaluators.special_functions import QuantisedLayerNorm, QuantisedSoftmax
 from evaluators.weights import rounded_weights
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat, SpecialFunctions
@@ -83,7 +83,7 @@ class CompressibleEncoder:
         for norm in self._layer_norms:
             norm.start(active=False)
         if spans is None:
-            spans = self._shared_out(knobs.span_budget_tokens, calibration)
+            spans = self._shared_out(knobs, calibration)
         shape = (len(self._sites), len(self._sites[0].spans))
         if len(spans) != shape[0] or any(len(row) != shape[1] for row in spans):
             raise ValueError(
@@ -159,16 +159,25 @@ class CompressibleEncoder:
             kept["embedding"] / sizes["embedding"],
         )
 
-    def _shared_out(self, budget_tokens: int, calibration: Sequence[Tensor]) -> list[list[int]]:
-        """Spans (n_distinct_layers of n_heads) within a budget."""
-        n_heads = len(self._sites[0].spans)
-        if budget_tokens >= FULL_SPAN_TOKENS:
+    def _shared_out(self, knobs: ModelKnobs, calibration: Sequence[Tensor]) -> list[list[int]]:
+        """Spans (n_distinct_layers of n_heads) within the budget; 0 for heads that are off.
+
+        The heads that are left share the whole budget; learned spans stay theirs.
+        """
+        n_heads, budget = len(self._sites[0].spans), knobs.span_budget_tokens
+        learned = self._learned if self._learned and budget == budget_of(self._learned) else None
+        if knobs.head_sparsity == 0 and learned is not None:
+            return [list(row) for row in learned]
+        if knobs.head_sparsity == 0 and budget >= FULL_SPAN_TOKENS:
             return [[FULL_SPAN_TOKENS] * n_heads] * len(self._sites)
-        if self._learned is not None and budget_tokens == budget_of(self._learned):
-            return [list(row) for row in self._learned]
         if self._by_distance is None:
             self._by_distance = self._measure_attention(calibration)
-        spans = allocate_spans(self._by_distance, budget_tokens)
+        off = heads_off(self._by_distance, knobs.head_sparsity)
+        if learned is not None:
+            spans = [span for row in learned for span in row]
+        else:
+            spans = allocate_spans(np.where(off[:, None], 0.0, self._by_distance), budget)
+        spans = [0 if gone else span for gone, span in zip(off, spans, strict=True)]
         return [spans[start : start + n_heads] for start in range(0, len(spans), n_heads)]
 
     def _measure_attention(self, calibration: Sequence[Tensor]) -> NDArray[np.float64]:

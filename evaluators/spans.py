@@ -77,6 +77,24 @@ def allocate_spans(by_distance: NDArray[np.float64], budget_tokens: int) -> list
     return spans
 
 
+def heads_off(by_distance: NDArray[np.float64], sparsity: float) -> NDArray[np.bool_]:
+    """Which heads (n_heads,) are off at a share of all: those whose attention passes on least.
+
+    What a head passes on is its norm-weighted attention over all distances
+    (`attention_by_distance`); of equal heads the first ones go. A share that is not one of whole
+    heads is rounded down.
+
+    Args:
+        by_distance: (n_heads, `FULL_SPAN_TOKENS`) attention of each head at each distance.
+        sparsity: share of heads, 0 to 1.
+    """
+    n_heads = len(by_distance)
+    off = np.zeros(n_heads, dtype=np.bool_)
+    least = np.argsort(by_distance.sum(axis=1), kind="stable")
+    off[least[: int(sparsity * n_heads + 1e-9)]] = True
+    return off
+
+
 def span_mask(spans: Tensor, tokens: int) -> Tensor:
     """What each head may see (n_heads, tokens, tokens), Boolean, for spans (n_heads,)."""
     position = torch.arange(tokens)

@@ -172,6 +172,8 @@ class ModelKnobs:
             integers and gives every scale 8 bits. They cost the same.
         pruning_scope: whether a sparsity is that of every matrix, or of all matrices together:
             then those of small weights lose more.
+        head_sparsity: share of attention heads that are off whatever the span budget, those that
+            pass on least, 0 to below 1; rounded down to whole heads.
     """
 
     checkpoint: str
@@ -186,6 +188,7 @@ class ModelKnobs:
     table_storage: CellKind = CellKind.SRAM
     special_functions: SpecialFunctions = SpecialFunctions.EXACT
     pruning_scope: PruningScope = PruningScope.MATRIX
+    head_sparsity: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse shares and spans outside their range, and cells whose faults change tables."""
@@ -195,7 +198,7 @@ class ModelKnobs:
                 "exit and voltage tables need them right; expected another kind of cell."
             )
         checked_activation_format(self.activation_format)
-        for name in ("encoder_sparsity", "embedding_sparsity"):
+        for name in ("encoder_sparsity", "embedding_sparsity", "head_sparsity"):
             checked_sparsity(name, getattr(self, name))
         if not 0 <= self.span_budget_tokens <= FULL_SPAN_TOKENS:
             raise ValueError(
@@ -220,9 +223,9 @@ class ModelKnobs:
     def trace_key(self) -> TraceKey:
         """What identifies the logits: every field but the cells that are read as written.
 
-        Cells that are not, special functions that are not exact and pruning over all matrices are
-        named in one more text, ``knob=value`` after ``knob=value``, which settings without them do
-        not have.
+        Cells that are not, special functions that are not exact, pruning over all matrices and
+        heads that are off are named in one more text, ``knob=value`` after ``knob=value``, which
+        settings without them do not have.
         """
         key = (
             self.checkpoint,
@@ -237,6 +240,8 @@ class ModelKnobs:
             others.append(f"special_functions={self.special_functions}")
         if self.pruning_scope is not PruningScope.MATRIX:
             others.append(f"pruning_scope={self.pruning_scope}")
+        if self.head_sparsity:
+            others.append(f"head_sparsity={self.head_sparsity}")
         return (*key, " ".join(others)) if others else key
 
 

@@ -41,12 +41,12 @@ _ACCESS: Final = (
 _REASONS: Final = {
     "": "",
     "law": (
-        "The power law through arrays of three sizes is up to 16 % off in time and 17 % in leakage at "
-        "the very arrays, most at 2 MiB."
+        "The power law through arrays of three sizes is up to 16 % off in time and 17 % in leakage "
+        "at the very arrays, most at 2 MiB."
     ),
     "tutorial": (
-        "The tutorial's arrays leak less than those behind the law, of the same cell and periphery: "
-        "why is not known."
+        "The tutorial's arrays leak less than those behind the law, of the same cell and "
+        "periphery: why is not known."
     ),
     "target": (
         "The array was designed for read energy; the preset takes those with the best product of "
@@ -255,12 +255,12 @@ def envm_section() -> Section:
         title="eNVM",
         text=(
             "Cells of both presets against the arrays and macros that they were taken from, and "
-            "against others, at the capacity of each. NVSim's ReRAM arrays were fitted by power laws "
-            "of the capacity, one for each figure and cell: agreement means within the largest "
-            "errors printed with the SLC laws, 1 % for read energy, 2 % for area, 16 % for read time "
-            "and 17 % for leakage, and within 15 % for writes, whose single pulse is compared. A "
-            "constant that is the figure itself is named as fitted: such a row only says that it "
-            "was copied right."
+            "against others, at the capacity of each. NVSim's ReRAM arrays were fitted by power "
+            "laws of the capacity, one for each figure and cell: agreement means within the "
+            "largest errors printed with the SLC laws, 1 % for read energy, 2 % for area, 16 % for "
+            "read time and 17 % for leakage, and within 15 % for writes, whose single pulse is "
+            "compared. A constant that is the figure itself is named as fitted: such a row only "
+            "says that it was copied right."
         ),
         rows=(*embedding_rows(), *(array_row(figure) for figure in array_figures())),
     )

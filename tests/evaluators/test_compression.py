@@ -125,6 +125,34 @@ def test_span_zero_removes_a_head(
         assert torch.allclose(encoder.logits(batch), plain_logits(model, batch), atol=1e-5)
 
 
+@pytest.mark.parametrize("budget", [FULL_SPAN_TOKENS, 4])
+def test_heads_that_pass_on_least_are_off(
+    tiny: Path, batches: list[Tensor], make_knobs: MakeKnobs, budget: int, tmp_path: Path
+) -> None:
+    """Half of the heads are off, the rest share the budget; logits are those of a model without.
+
+    What each head passes on is weighed by hand: its columns of the output projection are made
+    small for the first head of every layer.
+    """
+    model = load_checkpoint(tiny)
+    with torch.no_grad():
+        for projection in output_projections(model):
+            projection.weight[:, :8] *= 1e-3
+    tokenizer = Tokenizer.from_file(str(tiny / "tokenizer.json"))
+    save_checkpoint(model, tmp_path / "weak", tokenizer, FP32)
+    encoder = CompressibleEncoder(tmp_path / "weak")
+    knobs = make_knobs(span_budget_tokens=budget, head_sparsity=0.5)
+    spans, *_ = encoder.configure(knobs, batches)
+    assert all(first == 0 and second > 0 for first, second in spans)
+    assert sum(map(sum, spans)) <= budget * 2 * len(spans)
+    if budget == FULL_SPAN_TOKENS:
+        with torch.no_grad():
+            for projection in output_projections(model):
+                projection.weight[:, :8] = 0
+        for batch in batches:
+            assert torch.allclose(encoder.logits(batch), plain_logits(model, batch), atol=1e-5)
+
+
 def test_budget_zero_switches_every_head_off(
     tiny: Path, batches: list[Tensor], make_knobs: MakeKnobs
 ) -> None:

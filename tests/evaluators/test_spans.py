@@ -15,6 +15,7 @@ from evaluators.spans import (
     FIRST_TOKEN_SHARE,
     allocate_spans,
     attention_by_distance,
+    heads_off,
     span_mask,
 )
 from search_space import FULL_SPAN_TOKENS
@@ -85,6 +86,16 @@ def test_full_budget_masks_nothing() -> None:
 def test_heads_without_attention_are_off() -> None:
     """Where no attention was seen, nothing is lost by spans of 0."""
     assert allocate_spans(np.zeros((3, FULL_SPAN_TOKENS)), 5) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("sparsity", "off"),
+    [(0.0, []), (0.24, []), (0.25, [2]), (0.5, [1, 2]), (0.74, [1, 2]), (0.75, [0, 1, 2])],
+)
+def test_heads_off_by_hand(sparsity: float, off: list[int]) -> None:
+    """Heads that pass on 5, 2, 1 and 9: the least goes first, and only whole heads do."""
+    by_distance = padded_to_full_span([[5, 0], [1, 1], [0, 1], [0, 9]])
+    assert list(np.flatnonzero(heads_off(by_distance, sparsity))) == off
 
 
 def test_span_mask_by_hand() -> None:

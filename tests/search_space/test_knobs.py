@@ -97,6 +97,7 @@ def test_tables_are_not_kept_in_cells_that_are_misread() -> None:
             "exit_storage=reram-mlc3 special_functions=fully-quantised",
         ),
         ({"pruning_scope": PruningScope.GLOBAL}, "pruning_scope=global"),
+        ({"head_sparsity": 0.5}, "head_sparsity=0.5"),
     ],
 )
 def test_what_else_changes_a_logit_is_named_in_one_more_text(
