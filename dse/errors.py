@@ -13,6 +13,7 @@ from search_space import ConditionError
 from studies.recorded import RecordedTracesError
 from studies.records import RecordError
 from studies.spec import StudyFileError
+from studies.whole_files import UnwritableError
 
 
 class DseError(Exception):
@@ -43,6 +44,12 @@ class RunFolderError(DseError):
     exit_code = 4
 
 
+class ChangedInputError(DseError):
+    """Data, a checkpoint or recorded traces are not those that a run began with."""
+
+    exit_code = 5
+
+
 class EvaluationError(DseError):
     """Too many designs could not be evaluated."""
 
@@ -61,10 +68,11 @@ EXIT_CODES: Final = {
     2: "wrong command line",
     3: "wrong study file, recipe, knob, condition, cost model or selection",
     4: "run folder or record missing, damaged or in use",
-    5: "data, checkpoint or recorded traces missing or damaged",
+    5: "data, checkpoint or recorded traces missing, damaged or changed",
     6: "too many designs could not be evaluated",
     7: "no design meets the constraints",
-    130: "interrupted; 'dse resume' goes on",
+    130: "interrupted (SIGINT, Ctrl-C); 'dse resume' goes on",
+    143: "told to end (SIGTERM); 'dse resume' goes on",
 }
 """Every exit code of the command line, documented in docs/cli.md."""
 
@@ -75,6 +83,7 @@ _CODE_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (TrainingError, 3),
     (UnknownTaskError, 3),
     (RecordError, 4),
+    (UnwritableError, 4),
     (RecordedTracesError, 5),
     (GlueDataError, 5),
     (UnknownCheckpointError, 3),

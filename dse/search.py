@@ -16,18 +16,24 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from dse.archive import Archive
-from dse.errors import EvaluationError
+from dse.errors import EvaluationError, RunFolderError
 from dse.evaluation import Outcome, as_plain
-from dse.executors import Executor, InlineExecutor
+from dse.executors import Executor
+from dse.interruption import uninterrupted
+from dse.sampler_position import SamplerPosition
 from dse.samplers import make_sampler
 from dse.storage import REAPED, commit, reap
 from dse.strategies import Joint, Nested, Strategy
+from dse.told_values import checked_name, checked_outcome
 from search_space import KnobValue
 from studies.records import Progress
 from studies.spec import StudySpec
 
 MAX_FAILURES: Final = 10
 """Failed designs in a row after which a study stops: something is wrong with the machine."""
+
+SAMPLER: Final = "sampler"
+"""Trial attribute: the sampler's seed and the words drawn since (`SamplerPosition`)."""
 
 Point = dict[str, KnobValue]
 
@@ -63,6 +69,10 @@ class Search:
             spec: the study.
             storage: where Optuna keeps the trials.
             study_name: its name there.
+
+        Raises:
+            RunFolderError: the storage holds what no search of this version writes.
+            UsageError: the name is not fit for a storage.
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
@@ -71,7 +81,7 @@ class Search:
         kind = Joint if spec.search.strategy == "joint" else Nested
         self._strategy: Strategy = kind(spec, self.space)
         self._study = optuna.create_study(
-            study_name=study_name,
+            study_name=checked_name(study_name),
             storage=storage,
             directions=list(self._strategy.directions),
             load_if_exists=True,
@@ -92,14 +102,46 @@ class Search:
         ]
         for trial in finished:
             if trial.state.is_finished() and REAPED not in trial.user_attrs:
-                self._take_up(trial)
-        seed = spec.search.seed + 7_919 * len(finished)
-        self._study.sampler = make_sampler(spec.search.sampler, seed)
+                try:
+                    self._take_up(trial)
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    raise RunFolderError(
+                        f"Study {study_name!r}, trial {trial.number}: cannot be taken up "
+                        f"({type(error).__name__}: {error}); it is damaged or of another version "
+                        "of dse: use the version that wrote it."
+                    ) from error
+        self._sampler_seed, self._position = self._sampler(len(finished))
 
     @property
     def budget_left(self) -> int:
         """Trials still to be told."""
         return max(0, self._spec.search.trials - len(self.told))
+
+    def _sampler(self, n_finished: int) -> tuple[int, SamplerPosition]:
+        """Give the study its sampler, where the last trial left it; its seed and position."""
+        table, seed = self._spec.search.sampler, self._spec.search.seed
+        kept = [
+            trial.user_attrs[SAMPLER]
+            for trial in self._study.get_trials(deepcopy=False)
+            if SAMPLER in trial.user_attrs
+        ]
+        if n_finished and not kept:  # by a version that did not keep positions
+            seed += 7_919 * n_finished
+        if kept and isinstance(kept[-1], dict) and isinstance(kept[-1].get("seed"), int):
+            seed = kept[-1]["seed"]
+        sampler = make_sampler(table, seed)
+        position = SamplerPosition(sampler)
+        try:
+            if kept:
+                words = zip(*(each["words"] for each in kept), strict=True)
+                position.go_to([max(drawn) for drawn in words])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunFolderError(
+                f"The sampler {table.name!r} cannot go on where the last trial left it ({error}); "
+                "the study file or the storage has been changed: restore the old one."
+            ) from error
+        self._study.sampler = sampler
+        return seed, position
 
     def _take_up(self, trial: FrozenTrial) -> None:
         attrs = trial.user_attrs
@@ -134,6 +176,8 @@ class Search:
                 started = time.time()
                 trial = self._study.ask()
                 flat = self._strategy.point(trial)
+                drawn = {"seed": self._sampler_seed, "words": self._position.words()}
+                trial.set_user_attr(SAMPLER, drawn)
                 key = _key(flat)
                 entry = (trial, flat, started)
                 violation = self._strategy.violation(flat)
@@ -150,9 +194,10 @@ class Search:
                     executor.submit(trial.number, self._strategy.kind, flat)
                     continue
             else:
-                if not isinstance(executor, InlineExecutor):
+                if executor.capacity > 1:  # a single trial in the air is asked for again, the same
                     commit(self._storage)  # while waiting, trials in the air can be queued again
-                ticket, outcome = executor.next_outcome()
+                ticket, found = executor.next_outcome()
+                outcome = checked_outcome(found, self._strategy.kind, self._spec)
                 entry = running.pop(ticket)
                 self._tell(entry, outcome, None)
                 for twin in waiting.pop(_key(entry[1])):
@@ -175,6 +220,22 @@ class Search:
         if outcome is None:
             assert repeated_of is not None
             outcome = self._outcomes[repeated_of]
+        with uninterrupted():
+            self._tell_storage(trial, flat, outcome, repeated_of)
+            self._note(
+                Told(
+                    number=trial.number,
+                    flat=flat,
+                    outcome=outcome,
+                    repeated_of=repeated_of,
+                    wall_start=started,
+                    wall_seconds=time.time() - started,
+                )
+            )
+
+    def _tell_storage(
+        self, trial: optuna.Trial, flat: Point, outcome: Outcome, repeated_of: int | None
+    ) -> None:
         trial.set_user_attr("flat", flat)
         if repeated_of is None:
             trial.set_user_attr("outcome", as_plain(outcome))
@@ -187,16 +248,6 @@ class Search:
             for name, value in constraints.items():
                 trial.set_constraint(name, value)
             self._study.tell(trial, values)
-        self._note(
-            Told(
-                number=trial.number,
-                flat=flat,
-                outcome=outcome,
-                repeated_of=repeated_of,
-                wall_start=started,
-                wall_seconds=time.time() - started,
-            )
-        )
 
     def _note(self, told: Told) -> None:
         self.told.append(told)

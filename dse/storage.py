@@ -9,7 +9,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from dse.errors import UsageError
+from dse.errors import RunFolderError, UsageError
 from dse.journal import GroupCommitJournal
 
 REAPED: Final = "reaped"
@@ -24,7 +24,7 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
 
     Raises:
         UsageError: the URL cannot be opened.
-        RunFolderError: the journal is damaged other than at its end.
+        RunFolderError: the journal is damaged other than at its end, or cannot be written.
     """
     if url is not None:
         try:
@@ -32,7 +32,20 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         except Exception as error:  # SQLAlchemy and drivers raise many kinds
             first = str(error).splitlines()[0]
             raise UsageError(f"--storage {url!r} cannot be opened ({first}).") from error
-    return JournalStorage(GroupCommitJournal(journal))
+    backend = GroupCommitJournal(journal)
+    try:
+        return JournalStorage(backend)
+    except Exception as error:  # records of a version without checksums may say anything
+        raise RunFolderError(
+            f"{journal}: its records do not make a study ({type(error).__name__}: {error}); "
+            "restore the file from a backup."
+        ) from error
+
+
+def notes(storage: BaseStorage) -> list[str]:
+    """Sentences for the user on what was mended when the storage was opened."""
+    backend = getattr(storage, "_backend", None)
+    return backend.notes if isinstance(backend, GroupCommitJournal) else []
 
 
 def commit(storage: BaseStorage) -> None:
