@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
 import uuid
@@ -18,6 +19,7 @@ from rich.console import Console
 from dse import cache_command
 from dse.errors import UsageError, exit_code_of
 from dse.export import export_design
+from dse.interruption import Interrupted, interruptible
 from dse.model_commands import explain, faults, sources, thresholds, validate
 from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples, data_source
 from dse.runs import RUNS, RunFolder, next_run, open_run, run_folders
@@ -25,7 +27,7 @@ from dse.selection import select
 from dse.tables import TABLE_WIDTH, figure_text, front_table, space_table, spread
 from studies.metrics import metric_of
 from studies.presets import load_study, preset_names
-from studies.records import Front, RecordError, read_front
+from studies.records import Front, RecordError
 from studies.spec import StudyFileError
 
 ROWS_SHOWN: Final = 15
@@ -73,7 +75,7 @@ def run(
     path = out if out is not None else next_run(RUNS, Path(study).stem)
     settings = {
         "storage": storage,
-        "study_name": "edge-dse" if storage is None else f"{path.name}-{uuid.uuid4().hex[:8]}",
+        "study_name": "edge-dse" if storage is None else _study_name(path),
         "data": None if data is None else data_source(data),
         "traces": None if traces is None else str(traces.absolute()),
     }
@@ -82,6 +84,12 @@ def run(
         _drive(folder, settings, address, as_json)
     finally:
         folder.remove_if_unused()
+
+
+def _study_name(path: Path) -> str:
+    """A name of its own for a run in a database, made of its folder's."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", path.name).strip("-")[:60]
+    return f"{plain or 'run'}-{uuid.uuid4().hex[:8]}"
 
 
 @app.command()
@@ -115,7 +123,11 @@ def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_
         write_report(front, folder.report)
         write_front_svg(front, folder.picture)
 
-    front = drive(folder, options, write_pictures)
+    try:
+        front = drive(folder, options, write_pictures)
+    except (Interrupted, KeyboardInterrupt) as error:
+        code = error.exit_code if isinstance(error, Interrupted) else INTERRUPTED
+        raise typer.Exit(_told_how_to_resume(folder, code)) from error
     if as_json:
         _print_json(
             {
@@ -131,6 +143,18 @@ def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_
     shown = _shown(folder.path)
     print(f"\nReport: {_shown(folder.report)}")
     print(f"Next:   dse export {shown} --select knee --out {shown}-knee")
+
+
+def _told_how_to_resume(folder: RunFolder, code: int) -> int:
+    """Say on stderr what became of an interrupted run; its exit code."""
+    folder.remove_if_unused()
+    found = (
+        f"Interrupted; what was finished is kept: 'dse resume {_shown(folder.path)}' goes on."
+        if folder.path.exists()
+        else "Interrupted before the first trial: nothing is kept, 'dse run' begins anew."
+    )
+    print(found, file=sys.stderr, flush=True)
+    return code
 
 
 @app.command("list")
@@ -162,7 +186,7 @@ def _listed(folder: RunFolder) -> dict[str, Any]:
         row["title"] = folder.spec().title
         if not folder.front.is_file():
             return row | {"state": "unfinished"}
-        front = read_front(folder.front)
+        front = folder.front_record()
     except (StudyFileError, RecordError) as error:
         return row | {"state": f"damaged: {error}"}
     return row | {
@@ -178,7 +202,7 @@ def show(run_dir: Run, as_json: Json = False) -> None:
     """Show what a run is and what it found."""
     folder = open_run(run_dir)
     spec = folder.spec()
-    front = read_front(folder.front) if folder.front.is_file() else None
+    front = folder.front_record() if folder.front.is_file() else None
     if as_json:
         _print_json(
             {
@@ -238,7 +262,7 @@ def pareto(
         return
     if samples is not None:
         raise UsageError("--samples says how often constants are drawn: it needs --uncertainty.")
-    front = read_front(folder.front)
+    front = folder.front_record()
     if as_json:
         keys = {"id", "trial", "knobs", "metrics", "report_accuracy", "report_metrics"}
         _print_json([design.model_dump(include=keys) for design in front.designs])
@@ -265,7 +289,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Export one design: design.json and a SystemVerilog parameter package."""
-    front = read_front(open_run(run_dir).front)
+    front = open_run(run_dir).front_record()
     design, reason = select(front, selection)
     files = export_design(front, design, reason, out)
     if as_json:
@@ -402,7 +426,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        result = app(args=words, prog_name="dse", standalone_mode=False)
+        with interruptible():
+            result = app(args=words, prog_name="dse", standalone_mode=False)
+    except Interrupted as error:
+        print("Interrupted.", file=sys.stderr)
+        return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -424,8 +452,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         print(f"dse: {error}", file=sys.stderr)
         return code
-    if result == INTERRUPTED:  # typer's own for KeyboardInterrupt
-        print("Interrupted; what was finished is kept: 'dse resume' goes on.", file=sys.stderr)
     return result if isinstance(result, int) else 0
 
 

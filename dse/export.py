@@ -22,6 +22,7 @@ from search_space import (
     parse_number_format,
 )
 from studies.records import Front, FrontDesign
+from studies.whole_files import write_whole
 
 _CODES: Final = {
     "exit_policy": [policy.value for policy in ExitPolicy],
@@ -63,10 +64,10 @@ def export_design(front: Front, design: FrontDesign, reason: str, folder: Path) 
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / "design.json", folder / "edge_dse_params_pkg.sv"]
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
-        files[0].write_text(text + "\n", encoding="utf-8")
-        files[1].write_text(parameter_package(document), encoding="utf-8")
     except OSError as error:
         raise RunFolderError(f"{folder}: cannot be written ({error}).") from error
+    write_whole(files[0], (text + "\n").encode())
+    write_whole(files[1], parameter_package(document).encode())
     return files
 
 

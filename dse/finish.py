@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import io
 import platform
 import random
 import subprocess
@@ -22,6 +23,7 @@ from studies.enumeration import InnerSpace, flat_design
 from studies.records import Dominated, Front, FrontDesign, ObjectiveRecord
 from studies.scoring import design_details
 from studies.spec import StudySpec
+from studies.whole_files import write_whole
 
 DOMINATED_SHOWN: Final = 1_500
 HISTORY_SHOWN: Final = 1_000
@@ -32,7 +34,11 @@ _TEXT_COLUMNS: Final = {"state", "reason"}
 
 
 def write_trials(path: Path, search: Search) -> None:
-    """Write ``trials.parquet``, whole or not at all."""
+    """Write ``trials.parquet``, whole or not at all.
+
+    Raises:
+        UnwritableError: it cannot be written.
+    """
     rows = trial_rows(search)
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {}
@@ -41,9 +47,9 @@ def write_trials(path: Path, search: Search) -> None:
         kind = pa.int64() if name in _INTEGER_COLUMNS else None
         kind = pa.string() if name in _TEXT_COLUMNS else kind
         columns[name] = pa.array(values, type=kind)
-    temporary = path.with_suffix(".tmp")
-    pq.write_table(pa.table(columns), temporary, write_page_checksum=True)
-    temporary.replace(path)
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer, write_page_checksum=True)
+    write_whole(path, buffer.getvalue())
 
 
 def front_of(

@@ -21,6 +21,7 @@ from evaluators.traces import TRACE_VERSION, ExitTrace
 from search_space import MODEL_KNOBS, KnobValue, ModelKnobs, SearchSpace, model_knobs
 from studies.recorded import write_recorded
 from studies.spec import StudySpec
+from studies.whole_files import write_whole
 
 _SOURCES: dict[str, LiveSource] = {}
 _NOTES: list[str] = []
@@ -90,7 +91,7 @@ def record_grid(
                 console.print(note, markup=False, soft_wrap=True)
             if measured.seconds is not None:
                 seconds[measured.key] = measured.seconds
-                seconds_file.write_text(json.dumps(seconds))
+                write_whole(seconds_file, json.dumps(seconds).encode())
             pairs.setdefault(measured.knobs.checkpoint, []).append((measured.knobs, measured.trace))
             bar.advance(task)
     source = LiveSource(spec, options)

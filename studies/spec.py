@@ -134,6 +134,13 @@ class EvaluatorTable(_Table):
         gt=0,
         description="Size of that folder, MiB: beyond it, traces used longest ago are removed.",
     )
+    limit_s: Number | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds that evaluating one setting or design may take, the start of a new "
+        "worker included; then it is stopped and tried again, three times in all. By default no "
+        "limit.",
+    )
 
     def beside(self, folder: Path) -> EvaluatorTable:
         """The same with the path of the cache, if there is one, taken from that folder."""
@@ -437,7 +444,7 @@ def read_spec(path: Path) -> StudySpec:
         raise StudyFileError(f"{path}: cannot be read as a study file ({error}).") from error
     try:
         document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise StudyFileError(f"{path}: not valid {kind} ({error}).") from error
     spec = spec_of(document, str(path))

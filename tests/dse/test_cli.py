@@ -161,7 +161,7 @@ class TestRun:
         with monkeypatch.context() as patch:
             patch.setattr(Evaluation, "evaluate", stopping)
             assert main(words) == 130
-        assert "'dse resume' goes on" in capsys.readouterr().err.splitlines()[-1]
+        assert "'dse resume mine' goes on" in capsys.readouterr().err.splitlines()[-1]
         told = pq.read_table("mine/trials.parquet").num_rows
         assert told >= 3
         assert "unfinished: dse resume mine" in text_of(capsys, "list", "--root", ".")
@@ -388,16 +388,22 @@ class TestFailures:
             ("spec.json", "[]", 3),
         ],
     )
+    @pytest.mark.parametrize("is_sealed", [True, False])
     def test_damaged_run(
         self,
         name: str,
         content: str,
         code: int,
+        is_sealed: bool,
         finished: str,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        """A damaged file of the run folder is named."""
+        """A damaged file of the run folder is named, in one of an earlier version too."""
         Path(finished, name).write_text(content)
+        if is_sealed:
+            code = 4
+        else:
+            Path(finished, "manifest.json").unlink()
         assert name in failure(capsys, code, "resume", finished)
 
     @pytest.mark.parametrize("damage", ["no folder", "manifest", "arrays", "another checkpoint"])

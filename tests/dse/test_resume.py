@@ -183,6 +183,7 @@ class TestJournal:
         for cut in range(last, len(content)):
             torn = tmp_path / "journal.log"
             torn.write_bytes(content[:cut])
+            torn.with_suffix(".tail").unlink()  # it is written when the group is whole
             search = opened(spec, tmp_path)
             found = results(search)
             assert set(complete) <= set(found) <= set(told)
@@ -302,8 +303,9 @@ class TestRunFolder:
 
     @pytest.mark.parametrize("content", ["", "{", "[1]", "{}"])
     def test_damaged_settings(self, tmp_path: Path, spec: StudySpec, content: str) -> None:
-        """Damaged settings are named."""
+        """Damaged settings are named, in a folder of an earlier version too."""
         folder = RunFolder.create(tmp_path / "run", spec, {})
+        (folder.path / "manifest.json").unlink()
         (folder.path / "run.json").write_text(content)
         with pytest.raises(RunFolderError, match=r"run\.json: (cannot be read|expected)"):
             folder.settings()

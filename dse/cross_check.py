@@ -1,0 +1,80 @@
+"""The journal beside the run's own records: trials of ``trials.parquet`` must be in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dse.errors import RunFolderError
+from dse.search import Search, trial_rows
+
+_CLOCK: Final = "wall_"
+"""Columns of the clock: the journal keeps them to the microsecond."""
+
+
+def check_records(path: Path, search: Search) -> str | None:
+    """Compare every trial of ``trials.parquet`` with the journal's.
+
+    Returns:
+        A sentence for the user if the file cannot be read; it is written anew from the journal.
+
+    Raises:
+        RunFolderError: the journal lacks a trial that was recorded, or has another of that number.
+    """
+    try:
+        rows = read_trials(path)
+    except RunFolderError as error:
+        return str(error)
+    told = {row["trial"]: row for row in trial_rows(search)}
+    lost = [row["trial"] for row in rows if row["trial"] not in told]
+    if lost:
+        raise RunFolderError(
+            f"{path.parent}: the journal lacks {len(lost)} of the {len(rows)} trials in "
+            f"{path.name} (the first is trial {lost[0]}); restore the journal from a backup, or "
+            f"remove {path.name} to go on without them."
+        )
+    for row in rows:
+        difference = _difference(row, told[row["trial"]])
+        if difference is not None:
+            name, recorded, kept = difference
+            raise RunFolderError(
+                f"{path.parent}: trial {row['trial']} has {name} {recorded!r} in {path.name} and "
+                f"{kept!r} in the journal; restore the one that is damaged from a backup, or "
+                f"remove {path.name} to trust the journal."
+            )
+    return None
+
+
+def read_trials(path: Path) -> list[dict[str, Any]]:
+    """Rows of ``trials.parquet``, its pages' checksums compared; none if there is no such file.
+
+    Raises:
+        RunFolderError: the file is damaged.
+    """
+    if not path.exists():
+        return []
+    try:
+        with path.open("rb") as file:
+            rows: list[dict[str, Any]] = pq.read_table(
+                pa.BufferReader(file.read()), page_checksum_verification=True
+            ).to_pylist()
+        if any(not isinstance(row.get("trial"), int) for row in rows):
+            raise ValueError("it has no column of trial numbers")
+    except (OSError, ValueError, pa.ArrowException) as error:
+        first = str(error).splitlines()[0]
+        raise RunFolderError(
+            f"{path}: damaged ({first}); 'dse resume' writes it anew from the journal."
+        ) from error
+    return rows
+
+
+def _difference(row: Mapping[str, Any], kept: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """The first figure in which a recorded trial is not the journal's, with both values."""
+    for name in {**row, **kept}:
+        if not name.startswith(_CLOCK) and row.get(name) != kept.get(name):
+            return name, row.get(name), kept.get(name)
+    return None
