@@ -82,6 +82,19 @@ class InlineExecutor:
 
 
 @dataclass(frozen=True, slots=True)
+class _Actor:
+    """A worker.
+
+    Attributes:
+        handle: of the Ray actor.
+        started: reference to what it gives once it has loaded its model.
+    """
+
+    handle: Any
+    started: Any
+
+
+@dataclass(slots=True)
 class _Task:
     """A task on an actor.
 
@@ -91,15 +104,15 @@ class _Task:
         kind: of task.
         flat: its point.
         strikes: attempts that failed before.
-        started: monotonic time, s.
+        started: monotonic time at which the actor was first seen to have started, s.
     """
 
-    actor: Any
+    actor: _Actor
     ticket: int
     kind: Kind
     flat: Flat
     strikes: int
-    started: float
+    started: float | None = None
 
 
 class RayExecutor:
@@ -122,8 +135,7 @@ class RayExecutor:
             workers: number of actors.
             address: of a running cluster; None to start Ray on this machine's loopback.
             say: receives a line on what takes time or went wrong.
-            limit_s: seconds that a task may take, the start of a new worker included; None for no
-                limit.
+            limit_s: seconds that a task may take once its worker has started; None for no limit.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -153,8 +165,9 @@ class RayExecutor:
         self._limit_s = limit_s
         self._running: dict[Any, _Task] = {}
 
-    def _new_actor(self) -> Any:
-        return self._actor_class.remote(self._spec.document(), self._options)
+    def _new_actor(self) -> _Actor:
+        handle = self._actor_class.remote(self._spec.document(), self._options)
+        return _Actor(handle, handle.started.remote())
 
     def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
         """Give a task to an idle actor."""
@@ -162,17 +175,18 @@ class RayExecutor:
 
     def _start(self, ticket: int, kind: Kind, flat: Flat, strikes: int) -> None:
         actor = self._idle.pop()
-        reference = actor.evaluate.remote(kind, dict(flat))
-        self._running[reference] = _Task(actor, ticket, kind, flat, strikes, time.monotonic())
+        reference = actor.handle.evaluate.remote(kind, dict(flat))
+        self._running[reference] = _Task(actor, ticket, kind, flat, strikes)
 
     def next_outcome(self) -> tuple[int, Outcome]:
         """Wait for any actor."""
         exceptions = self._ray.exceptions
         while True:
+            ended = self._end_overdue()
+            if ended is not None:
+                return ended
             done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=self._patience())
-            if not done:
-                ended = self._end_overdue()
-            else:
+            if done:
                 task = self._running.pop(done[0])
                 try:
                     outcome = self._ray.get(done[0])
@@ -186,7 +200,7 @@ class RayExecutor:
                     ended = self._again(task, reason_of(cause))
                 except exceptions.RayError as error:  # dead, out of memory, or out of reach
                     self._idle.append(self._new_actor())
-                    ended = self._again(task, f"a worker died: {str(error).splitlines()[0]}")
+                    ended = self._again(task, f"a worker died: {reason_of(error)}")
                 else:
                     self._idle.append(task.actor)
                     for note in outcome.notes:
@@ -199,17 +213,19 @@ class RayExecutor:
         """Seconds to wait for the next outcome before looking at limits."""
         if self._limit_s is None:
             return 5.0
-        first = min(task.started for task in self._running.values())
-        return min(5.0, max(0.05, first + self._limit_s - time.monotonic()))
+        return min(5.0, self._limit_s / 10)
 
     def _end_overdue(self) -> tuple[int, Outcome] | None:
         """Stop one task that is over its limit and try it again; its outcome if it is given up."""
         if self._limit_s is None:
             return None
         for reference, task in self._running.items():
-            if time.monotonic() - task.started > self._limit_s:
+            if task.started is None:
+                if self._ray.wait([task.actor.started], timeout=0)[0]:
+                    task.started = time.monotonic()
+            elif time.monotonic() - task.started > self._limit_s:
                 del self._running[reference]
-                self._ray.kill(task.actor)
+                self._ray.kill(task.actor.handle)
                 self._idle.append(self._new_actor())
                 return self._again(task, over_limit(self._limit_s))
         return None
@@ -226,7 +242,7 @@ class RayExecutor:
     def close(self) -> None:
         """Stop the actors, and Ray if this executor started it."""
         for actor in [*self._idle, *(task.actor for task in self._running.values())]:
-            self._ray.kill(actor)
+            self._ray.kill(actor.handle)
         if self._started:
             self._ray.shutdown()
 
@@ -240,6 +256,9 @@ class _Worker:
         spec = spec_of(document, "study")
         self._notes: list[str] = []
         self._evaluation = Evaluation(spec, make_source(spec, options, self._notes.append))
+
+    def started(self) -> None:
+        """Nothing, once the worker is there."""
 
     def evaluate(self, kind: Kind, flat: Flat) -> Outcome:
         """One task, with what there is to tell since the last."""

@@ -173,9 +173,13 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"{path}: cannot be made ({error}).") from error
         run = cls(path.absolute())
-        write_whole(run.path / _SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
-        write_whole(run.path / _SPEC, (json.dumps(spec.document(), indent=2) + "\n").encode())
-        run.seal({}, records=False)
+        try:
+            write_whole(run.path / _SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
+            write_whole(run.path / _SPEC, (json.dumps(spec.document(), indent=2) + "\n").encode())
+            run.seal({}, records=False)
+        except BaseException:  # half a run folder would be in the way of the next attempt
+            run.remove_if_unused()
+            raise
         return run
 
     def remove_if_unused(self) -> None:

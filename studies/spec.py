@@ -137,9 +137,8 @@ class EvaluatorTable(_Table):
     limit_s: Number | None = Field(
         default=None,
         gt=0,
-        description="Seconds that evaluating one setting or design may take, the start of a new "
-        "worker included; then it is stopped and tried again, three times in all. By default no "
-        "limit.",
+        description="Seconds that evaluating one setting or design may take, without the start of "
+        "a worker; then it is stopped and tried again, three times in all. By default no limit.",
     )
 
     def beside(self, folder: Path) -> EvaluatorTable:

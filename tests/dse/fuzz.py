@@ -66,7 +66,7 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
         elif kind == 3:
             found[at:at] = found[at : at + 40]
         elif kind == 4:
-            lines = found.split(b"\n")
+            lines = bytes(found).split(b"\n")
             i = rng.randrange(len(lines))
             other = lines[rng.randrange(len(lines))]
             lines[i] = other if rng.random() < 0.5 else _other_value(lines[i], rng)
