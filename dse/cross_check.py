@@ -74,7 +74,7 @@ def read_trials(path: Path) -> list[dict[str, Any]]:
 
 def _difference(row: Mapping[str, Any], kept: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
     """The first figure in which a recorded trial is not the journal's, with both values."""
-    for name in {**row, **kept}:
-        if not name.startswith(_CLOCK) and row.get(name) != kept.get(name):
-            return name, row.get(name), kept.get(name)
+    for name, recorded in row.items():
+        if not name.startswith(_CLOCK) and recorded != kept.get(name):
+            return name, recorded, kept.get(name)
     return None

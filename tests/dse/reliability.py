@@ -46,7 +46,7 @@ class Tally:
         lost: acknowledged trials that were gone or other than before, and nothing said so.
         detected: faults that were refused with a sentence.
         mended: faults after which everything was there as before, without help.
-        slowest_s: longest time that going on took, s; None where it is not measured.
+        slowest_s: most processor time that going on took, s; None where it is not measured.
         tracebacks: failures that were no sentence.
     """
 
@@ -316,7 +316,7 @@ def _noted(acknowledged: Rows, pipe: int | None = None) -> Iterator[None]:
         row = trial_row(self, told.number)
         acknowledged[told.number] = row
         if pipe is not None:
-            os.write(pipe, f"{told.number} {time.monotonic()}\n".encode())
+            os.write(pipe, f"{told.number} {time.process_time()}\n".encode())
 
     with mock.patch.object(Search, "_note", noting):
         yield
@@ -333,7 +333,7 @@ class _Life:
 
     Attributes:
         acknowledged: numbers of the trials that it was told as kept.
-        first_s: time until the first of them, s; None if there was none.
+        first_s: processor time until the first of them, s; None if there was none.
         status: of the process, as ``os.waitpid`` gives it.
     """
 
@@ -356,7 +356,7 @@ def _lived(run: Run, end: Callable[[int], None], inside: Callable[[], Any]) -> _
     if child == 0:
         try:
             os.close(read)
-            os.write(write, f"- {time.monotonic()}\n".encode())
+            os.write(write, f"- {time.process_time()}\n".encode())
             with _noted({}, write), inside():
                 code = _silently(run.command())
         finally:

@@ -46,8 +46,7 @@ the beginning of the journal; `front.json`, `trials.parquet` and the report are 
 `dse resume`.
 
 What this does not show: power cuts of a disk that forgets what it has synced, network file systems,
-and several drivers on one study. Times are from the start of the driver's work, not of Python and
-its libraries, on a machine that others used as well.
+and several drivers on one study.
 """
 
 
@@ -73,15 +72,15 @@ def page(found: Sequence[Tally], seed: int) -> str:
     lines.append("| fault | count | mended | detected | lost | no sentence | slowest |")
     lines.append("|---|---|---|---|---|---|---|")
     for tally in found:
-        slowest = "" if tally.slowest_s is None else f"{tally.slowest_s:.1f} s"
+        slowest = "" if tally.slowest_s is None else f"{tally.slowest_s:.2f} s"
         lines.append(
             f"| {tally.fault} | {tally.count:,} | {tally.mended:,} | {tally.detected:,} | "
             f"{tally.lost} | {tally.tracebacks} | {slowest} |"
         )
     lines.append("")
     lines.append(
-        f"Seed {seed}, Python {platform.python_version()}. *slowest* is the longest time from the "
-        "start of a driver to its first new trial."
+        f"Seed {seed}, Python {platform.python_version()}. *slowest* is the most processor "
+        "time that a driver took until its first new trial, without the start of Python."
     )
     return "\n".join(lines) + "\n" + NOTES
 

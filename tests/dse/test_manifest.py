@@ -9,7 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from optuna.exceptions import StorageInternalError
 
+from dse import driver
 from dse.cross_check import check_records, read_trials
 from dse.errors import ChangedInputError, RunFolderError
 from dse.finish import write_trials
@@ -149,6 +151,16 @@ class TestRunFolder:
         (folder.path / "driver.lock").mkdir()
         with pytest.raises(RunFolderError, match=r"cannot be written .* read"), folder.driven():
             pytest.fail("driven")
+
+    def test_storage_gone(self, folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A database that no longer answers is told, with its own word for it."""
+
+        def gone(*_: object) -> None:
+            raise StorageInternalError("outer") from OSError("the database is gone")
+
+        monkeypatch.setattr(driver, "_driven", gone)
+        with pytest.raises(RunFolderError, match=r"does not answer \(the database is gone\)"):
+            driver.drive(folder, driver.DriverOptions(), lambda _: None)
 
     def test_told_trials_are_never_removed(self, folder: RunFolder) -> None:
         """A folder without records is removed, unless its journal holds a trial that was told."""

@@ -120,4 +120,4 @@ def test_page(repository: Path) -> None:
         assert int(row[1].replace(",", "")) >= 30
         assert (row[4].strip(), row[5].strip()) == ("0", "0")
     tally = Tally("a fault", count=1_234, detected=1_234, slowest_s=1.26)
-    assert "| a fault | 1,234 | 0 | 1,234 | 0 | 0 | 1.3 s |" in page([tally], 1)
+    assert "| a fault | 1,234 | 0 | 1,234 | 0 | 0 | 1.26 s |" in page([tally], 1)
