@@ -24,6 +24,8 @@ _TOLD: Final = b'"op_code":6,'
 """In the journal, of every trial that was told."""
 _SPEC: Final = "spec.json"
 _SETTINGS: Final = "run.json"
+_HALF_MADE: Final = {_SETTINGS, f"{_SETTINGS}.tmp", f"{_SPEC}.tmp"}
+"""What a process that was killed while it made a run folder may leave in it."""
 SETTINGS: Final = ("storage", "study_name", "data", "traces")
 """What `RunFolder.settings` holds."""
 
@@ -164,7 +166,7 @@ class RunFolder:
             RunFolderError: the folder exists and is not empty, or cannot be made.
             UnwritableError: nothing can be written there.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and not (path.is_dir() and _names(path) <= _HALF_MADE):
             raise RunFolderError(
                 f"{path}: exists already; choose another --out, or go on with 'dse resume {path}'."
             )
@@ -221,6 +223,10 @@ class RunFolder:
             lock.write(f"{os.getpid()}\n")
             lock.flush()
             yield
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def next_run(root: Path, name: str) -> Path:

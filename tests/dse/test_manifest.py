@@ -152,6 +152,19 @@ class TestRunFolder:
         with pytest.raises(RunFolderError, match=r"cannot be written .* read"), folder.driven():
             pytest.fail("driven")
 
+    def test_half_made(self, tmp_path: Path, folder: RunFolder) -> None:
+        """A folder whose making was killed before the spec was written is made anew."""
+        half = tmp_path / "half"
+        half.mkdir()
+        (half / "run.json").write_text("{}")
+        (half / "spec.json.tmp").write_text("{")
+        made = RunFolder.create(half, formula_spec(), folder.settings())
+        assert made.settings() == folder.settings()
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "spec.json").write_text("{}")
+        with pytest.raises(RunFolderError, match="exists already"):
+            RunFolder.create(tmp_path / "other", formula_spec(), {})
+
     def test_storage_gone(self, folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
         """A database that no longer answers is told, with its own word for it."""
 
