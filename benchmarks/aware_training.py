@@ -21,14 +21,15 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from figures import parsed
 from numpy.typing import NDArray
 
 from evaluators.batches import equal_length_batches
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import TokenRow, load_tokenizer, token_rows
 from evaluators.glue import TaskData, load_task
 from evaluators.live import SCALE_SENTENCES
 from evaluators.tasks import glue_task
+from evaluators.token_rows import TokenRow, load_tokenizer, token_rows
 from search_space import FULL_SPAN_TOKENS, CellKind, ModelKnobs, adaptivfloat
 
 SPARSITIES: Final = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8)
@@ -98,8 +99,7 @@ def main() -> None:
     parser.add_argument("aware", type=Path)
     parser.add_argument("--data", required=True, metavar="GLUE_DIR")
     parser.add_argument("--task", default="SST-2", help="of classes; by default SST-2")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parsed(parser)
     torch.set_num_threads(1)
     task = glue_task(options.task)
     if task.is_regression:

@@ -18,14 +18,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import resource
 import time
 from functools import partial
 
 import numpy as np
+from figures import parsed, peak_memory_mib, rates, tell
 from scoring import measure as measure_scoring
-from scoring import rates
 
 from evaluators.exits import exit_histogram
 from evaluators.traces import Split
@@ -162,8 +160,7 @@ def measure_million(block: int = 5_000) -> dict[str, float]:
     return {
         "million_designs_per_wall_s": 1e6 / (time.perf_counter() - start),
         "million_feasible": feasible,
-        # Linux counts it in KiB.
-        "million_peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "million_peak_memory_mib": peak_memory_mib(),
     }
 
 
@@ -175,6 +172,10 @@ def measure_zigzag(designs: int, rate: float) -> dict[str, float]:
     return {"zigzag_s_per_design": seconds, "zigzag_over_ours": seconds * rate}
 
 
+def _row(name: str, value: float) -> str:
+    return f"{name:60s} {value:14,.4g}" if value < 100 else f"{name:60s} {value:14,.0f}"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -182,8 +183,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--million", action="store_true")
     parser.add_argument("--zigzag", type=int, default=0, metavar="N")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parsed(parser)
     result = measure(options.designs, options.repeats)
     scoring = measure_scoring(2_000, 100, 400, options.repeats)
     result |= {f"warm_{name}": value for name, value in scoring.items()}
@@ -192,11 +192,7 @@ def main() -> None:
     if options.zigzag:
         rate = result["albert_mini_sram_cold_one_length_designs_per_wall_s"]
         result |= measure_zigzag(options.zigzag, rate)
-    if options.json:
-        print(json.dumps(result))
-        return
-    for key, value in result.items():
-        print(f"{key:60s} {value:14,.4g}" if value < 100 else f"{key:60s} {value:14,.0f}")
+    tell(result, _row, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from figures import parsed
 
 from evaluators.confidence import difference_bounds, mean_bounds
 from evaluators.glue import load_sst2
@@ -110,8 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--traces", type=Path, default=SHIPPED)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parsed(parser)
     recorded = RecordedTraces(arguments.traces)
     names = list(recorded.manifest.checkpoints)
     apart = [told_apart(recorded, name) for name in names]

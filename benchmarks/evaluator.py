@@ -16,24 +16,25 @@ fastest of ``--repeats`` passes, one of each kind in turn.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from figures import fastest, parsed, tell
 from torch import Tensor, nn
 from transformers import AlbertForSequenceClassification, BertForSequenceClassification
 
 from evaluators.batches import equal_length_batches
+from evaluators.checkpoint_folders import load_checkpoint
 from evaluators.checkpoints import checkpoint_folder
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import ExitEncoder, load_checkpoint, load_tokenizer, pad_batch, token_ids
+from evaluators.encoders import ExitEncoder
 from evaluators.glue import load_sst2
+from evaluators.token_rows import load_tokenizer, pad_batch, token_ids
 from search_space import FP32, FULL_SPAN_TOKENS, CellKind, ModelKnobs, NumberFormat, adaptivfloat
 
 _SCALE_SENTENCES = 64
@@ -134,19 +135,6 @@ def with_last_exit(model: ExitEncoder) -> nn.Module:
     return classifier.eval()
 
 
-def fastest(passes: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Least wall time of each, taken in turn, after one pass that warms up."""
-    times: dict[str, list[float]] = {name: [] for name in passes}
-    with torch.inference_mode():
-        for repeat in range(repeats + 1):
-            for name, run in passes.items():
-                start = time.perf_counter()
-                run()
-                if repeat:
-                    times[name].append(time.perf_counter() - start)
-    return {name: min(values) for name, values in times.items()}
-
-
 def measure(checkpoint: str, data: Path, repeats: int, *, trainer: bool) -> dict[str, float]:
     """Seconds of every pass, and what follows from them."""
     folder = checkpoint_folder(checkpoint)
@@ -179,7 +167,8 @@ def measure(checkpoint: str, data: Path, repeats: int, *, trainer: bool) -> dict
             "trainer_dynamic_padding": TrainerPass(plain, rows, None),
             "trainer_padded_to_128": TrainerPass(plain, rows, 128),
         }
-    seconds = fastest(passes | trainers, repeats)
+    with torch.inference_mode():
+        seconds = fastest(passes | trainers, repeats)
     result = {f"{name}_s": value for name, value in seconds.items()}
     result["sentences"] = len(rows)
     result["matrix_products_gflop_per_s"] = operations / seconds["matrix_products"] / 1e9
@@ -207,19 +196,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="0: as torch chooses")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--trainer", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parsed(parser)
     if options.data is None:
         parser.error("no GLUE folder: give --data, or set GLUE_DIR")
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     result = measure(options.checkpoint, options.data, options.repeats, trainer=options.trainer)
-    if options.json:
-        print(json.dumps(result))
-        return
-    for key, value in result.items():
-        print(f"{key:44s} {value:10.3f}")
+    tell(result, "{:44s} {:10.3f}".format, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,11 @@ drop targets of 1, 2 and 5 points.
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from figures import parsed, seconds, tell
 
 from evaluators.drop_targets import drop_targets
 from evaluators.exit_levels import exit_agreement
@@ -34,12 +33,7 @@ from search_space import ExitKnobs, ExitPolicy
 
 def best_ms(work: Callable[[], object], repeats: int) -> float:
     """Least time of several runs, ms."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times) * 1e3
+    return seconds(work, repeats)[0] * 1e3
 
 
 def measure(thresholds: int, sentences: int, exits: int, repeats: int) -> dict[str, float]:
@@ -75,14 +69,9 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=872)
     parser.add_argument("--exits", type=int, default=12)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parsed(parser)
     result = measure(options.thresholds, options.sentences, options.exits, options.repeats)
-    if options.json:
-        print(json.dumps(result))
-        return
-    for key, value in result.items():
-        print(f"{key:32s} {value:10,.1f}")
+    tell(result, "{:32s} {:10,.1f}".format, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
+from functools import partial
 from typing import Final
 
 import numpy as np
 import torch
+from figures import fastest, parsed
 
 from evaluators.codecs.calibration import Calibration
 from evaluators.codecs.registry import codec_of
@@ -52,15 +53,9 @@ def ns_a_value(names: tuple[str, ...], values: int, repeats: int) -> dict[str, f
         seen = Calibration(distribution=codec.needs_distribution)
         seen.add(x)
         per_channel = codec.number_format.per_channel
-        works[name] = codec, codec.own_scaling(x) if per_channel else codec.calibrated_scaling(seen)
-        quantise(tensor, codec.number_format, scaling=works[name][1])
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(repeats):
-        for name, (codec, scaling) in works.items():
-            start = time.perf_counter()
-            quantise(tensor, codec.number_format, scaling=scaling)
-            times[name].append(time.perf_counter() - start)
-    return {name: min(measured) / x.size * 1e9 for name, measured in times.items()}
+        scaling = codec.own_scaling(x) if per_channel else codec.calibrated_scaling(seen)
+        works[name] = partial(quantise, tensor, codec.number_format, scaling=scaling)
+    return {name: least / x.size * 1e9 for name, least in fastest(works, repeats).items()}
 
 
 def main() -> None:
@@ -69,8 +64,7 @@ def main() -> None:
     parser.add_argument("--values", type=int, default=1 << 20)
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--formats", nargs="+", default=FORMATS)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    args = parsed(parser)
     torch.set_num_threads(1)
     found = ns_a_value((_BASELINE, *args.formats), args.values, args.repeats)
     if args.json:

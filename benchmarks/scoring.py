@@ -10,15 +10,12 @@ given by wall time and by processor time of all threads, which is the rate of on
 from __future__ import annotations
 
 import argparse
-import json
-import resource
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import numpy as np
+from figures import parsed, peak_memory_mib, rates, tell
 
 from studies.statistics import SentenceStatistics
 
@@ -56,18 +53,6 @@ def made_up_statistics(designs: int, settings: int, groups: int) -> SentenceStat
     )
 
 
-def rates(work: Callable[[], object], count: int, repeats: int) -> tuple[float, float]:
-    """Best rate by wall time and by processor time, after one run that is not counted."""
-    work()
-    wall, processor = [], []
-    for _ in range(repeats):
-        start, used = time.perf_counter(), time.process_time()
-        work()
-        wall.append(time.perf_counter() - start)
-        processor.append(time.process_time() - used)
-    return count / min(wall), count / min(processor)
-
-
 def _values_of_a_copy(made_up: SentenceStatistics, metrics: tuple[str, ...]) -> object:
     return replace(made_up).values(metrics)
 
@@ -83,8 +68,7 @@ def measure(designs: int, settings: int, groups: int, repeats: int) -> dict[str,
         )
         result[f"{name}_pairs_per_wall_s"] = wall
         result[f"{name}_pairs_per_cpu_s"] = processor
-    # Linux counts it in KiB.
-    result["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result["peak_memory_mib"] = peak_memory_mib()
     return result
 
 
@@ -95,14 +79,9 @@ def main() -> None:
     parser.add_argument("--settings", type=int, default=100)
     parser.add_argument("--groups", type=int, default=400)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parsed(parser)
     result = measure(options.designs, options.settings, options.groups, options.repeats)
-    if options.json:
-        print(json.dumps(result))
-        return
-    for key, value in result.items():
-        print(f"{key:40s} {value:14,.0f}")
+    tell(result, "{:40s} {:14,.0f}".format, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from figures import parsed
 from optuna.samplers import NSGAIISampler
 from optuna.storages import JournalStorage
 
@@ -103,8 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1_000)
     parser.add_argument("--traces", type=Path, default=SHIPPED)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    arguments = parsed(parser)
     result = measure(arguments.trials, arguments.traces)
     if arguments.json:
         print(json.dumps(result, indent=1))

@@ -11,7 +11,6 @@ little. By default one thread: of several, processor time counts the waiting too
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -19,12 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from figures import parsed, tell
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from torch import Tensor
 
+from evaluators.checkpoint_folders import save_checkpoint
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import ExitEncoder, backbone_from_config, save_checkpoint
+from evaluators.encoders import ExitEncoder, backbone_from_config
 from search_space import FP32, FULL_SPAN_TOKENS, CellKind, ModelKnobs
 
 _LAYERS: Final = 6
@@ -107,15 +108,10 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parsed(parser)
     torch.set_num_threads(options.threads)
     result = measure(options.tokens, options.sentences, options.repeats)
-    if options.json:
-        print(json.dumps(result))
-        return
-    for case, value in result.items():
-        print(f"{case:24s} {value:10.3f}")
+    tell(result, "{:24s} {:10.3f}".format, as_json=options.json)
 
 
 if __name__ == "__main__":

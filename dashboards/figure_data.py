@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,12 +22,16 @@ from dashboards.titles import (
 from evaluators.task_metrics import TASK_METRICS
 from search_space import EXIT_KNOBS, KNOBS_OF_EXIT_POLICY, ExitPolicy, KnobValue
 from studies.records import Figure, Front, FrontDesign
+from studies.survival import Survival, survival_of
 
 MAX_DESIGNS: Final = 2_000
 """Designs that figures and the table show, at most; a larger front is shown in even steps."""
 
 MAX_LEVELS: Final = 10
 """A number with at most that many different values is shown as steps, not as a smooth range."""
+
+MEMBERSHIP: Final = "On the front (% of samples)"
+"""Title of the memberships."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -141,6 +144,8 @@ class FrontData:
         n_front: designs on the front, shown or not.
         ids: (n_designs,) ids of those shown.
         trials: (n_designs,) trial of each.
+        membership: (n_designs,) per cent of the bootstrap samples in which each is on the front;
+            NaN in records without it.
         knobs: those that vary over the whole front.
         constants: title and value of those that do not.
         metrics: of the ``select`` split, objectives first.
@@ -152,12 +157,18 @@ class FrontData:
     n_front: int
     ids: Integers
     trials: Integers
+    membership: Floats
     knobs: tuple[KnobColumn, ...]
     constants: tuple[tuple[str, str], ...]
     metrics: tuple[Column, ...]
     report: Column
     further: tuple[Column, ...]
     dominated: DominatedData
+
+    @property
+    def has_membership(self) -> bool:
+        """Whether the record says how sure places on the front are."""
+        return bool(np.isfinite(self.membership).any())
 
     def metric(self, name: str) -> Column:
         """The column of a metric.
@@ -172,27 +183,6 @@ class FrontData:
             f"The designs of the front have no metric {name!r}: expected it beside "
             f"{', '.join(column.name for column in self.metrics) or 'no metric at all'}."
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Survival:
-    """How much of an accuracy that designs were chosen by is left on sentences they were not.
-
-    Of another task than SST-2 "accuracy" stands for its primary metric, here as everywhere.
-
-    Attributes:
-        mean_drop: select minus report, mean over the designs, points.
-        slope: points on report that one point on select is worth among these designs (least
-            squares); NaN for fewer than three designs or equal accuracies.
-        n_within: designs whose drop is within two standard errors of the difference, the two
-            splits taken as independent.
-        n_with_errors: designs with a standard error on both splits.
-    """
-
-    mean_drop: float
-    slope: float
-    n_within: int
-    n_with_errors: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +240,9 @@ def front_data(front: Front, most: int = MAX_DESIGNS) -> FrontData:
         n_front=len(front.designs),
         ids=np.array([design.id for design in designs], dtype=np.intp),
         trials=np.array([design.trial for design in designs], dtype=np.intp),
+        membership=np.array(
+            [np.nan if d.membership is None else 100 * d.membership for d in designs]
+        ),
         knobs=tuple(knob for knob in knobs if len(knob.levels) > 1),
         constants=tuple((k.title, k.texts[0]) for k in knobs if len(k.levels) == 1),
         metrics=tuple(
@@ -272,19 +265,9 @@ def front_data(front: Front, most: int = MAX_DESIGNS) -> FrontData:
 
 
 def survival(data: FrontData) -> Survival:
-    """How much of the ``select`` accuracy is left on the ``report`` split."""
+    """How much of the ``select`` accuracy is left on the ``report`` split, in points."""
     select = data.metric("accuracy")
-    drop = select.values - data.report.values
-    error = np.hypot(select.errors, data.report.errors)
-    centred = select.values - select.values.mean()
-    spread = float(centred @ centred)
-    has_slope = len(drop) >= 3 and spread > 1e-9
-    return Survival(
-        mean_drop=float(drop.mean()),
-        slope=float(centred @ data.report.values) / spread if has_slope else math.nan,
-        n_within=int(np.count_nonzero(np.abs(drop) <= 2 * error)),
-        n_with_errors=int(np.count_nonzero(np.isfinite(error))),
-    )
+    return survival_of(select.values, select.errors, data.report.values, data.report.errors)
 
 
 def history_data(front: Front) -> HistoryData:
@@ -308,9 +291,15 @@ def hover_texts(data: FrontData) -> list[list[tuple[str, str]]]:
             (f"{c.title} on report ({c.unit})", _measured_texts(c))
             for c in (data.report, *data.further)
         ),
+        *([(MEMBERSHIP, membership_texts(data))] if data.has_membership else []),
         *((knob.title, knob.design_texts()) for knob in data.knobs),
     ]
     return [[(title, texts[i]) for title, texts in columns] for i in range(len(data.ids))]
+
+
+def membership_texts(data: FrontData) -> list[str]:
+    """Membership of each design shown as people read it."""
+    return ["–" if np.isnan(value) else f"{value:.0f}" for value in data.membership.tolist()]
 
 
 def _measured_texts(column: Column) -> list[str]:

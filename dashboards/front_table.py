@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import html
 
-from dashboards.figure_data import Column, FrontData, KnobColumn
+from dashboards.figure_data import (
+    MEMBERSHIP,
+    Column,
+    FrontData,
+    KnobColumn,
+    membership_texts,
+)
 from dashboards.titles import measured_text, with_unit
 
 
@@ -18,6 +24,11 @@ def table_html(data: FrontData) -> str:
     columns: list[tuple[str, list[str], list[float] | None]] = [
         ("Design", [f"#{i}" for i in data.ids], data.ids.tolist()),
         *((_metric_title(column), *_metric_cells(column)) for column in main),
+        *(
+            [(MEMBERSHIP, membership_texts(data), data.membership.tolist())]
+            if data.has_membership
+            else []
+        ),
         *((knob.title, *_knob_cells(knob)) for knob in data.knobs),
         *((_metric_title(column), *_metric_cells(column)) for column in others),
         ("Trial", [str(trial) for trial in data.trials], data.trials.tolist()),

@@ -17,10 +17,15 @@ from dashboards.front_table import table_html
 from dashboards.menus import Menu
 from dashboards.page_assets import SCRIPT, STYLE
 from dashboards.parts_table import parts_table_html
-from dashboards.run_card import found_sentence, honest_note, run_card_html
+from dashboards.run_card import (
+    found_sentence,
+    honest_note,
+    membership_note,
+    run_card_html,
+)
 from dashboards.stack_data import Stack, breakdown_stack, exit_stack, parts_of, voltage_stack
 from dashboards.titles import metric, mid_sentence
-from studies.knee import knee
+from studies.choosing import knee
 from studies.records import Front
 from studies.whole_files import write_whole
 
@@ -99,7 +104,7 @@ def _sections(front: Front) -> str:
     data = front_data(front)
     bodies = (
         _front_body(data),
-        _survival_body(data),
+        _survival_body(front, data),
         _history_body(front),
         _parallel_body(front_data(front, MAX_LINES)),
         _breakdown_body(front),
@@ -142,7 +147,7 @@ def _front_body(data: FrontData) -> str:
     return _note(note) + _figure("front", front_figures.front_figure(data), menus)
 
 
-def _survival_body(data: FrontData) -> str:
+def _survival_body(front: Front, data: FrontData) -> str:
     if not len(data.ids):
         return _sentence("The front has no designs, so there are no accuracies to compare.")
     left = survival(data)
@@ -161,6 +166,7 @@ def _survival_body(data: FrontData) -> str:
             f" {left.n_within} of {left.n_with_errors} designs lie within two standard errors of "
             "the diagonal. All designs share the same sentences, so their errors go together."
         )
+    note += f" {membership_note(front)}"
     return _note(note) + _figure("survival", front_figures.survival_figure(data), most_px=760)
 
 

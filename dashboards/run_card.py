@@ -12,13 +12,15 @@ from dashboards.titles import (
     entry_text,
     entry_title,
     knob_text,
+    knob_title,
     metric,
     mid_sentence,
     number_text,
     with_unit,
     words,
 )
-from studies.records import Front, ObjectiveRecord
+from studies.membership import ROBUST
+from studies.records import Front, Grid, ObjectiveRecord
 
 Entry = tuple[str, str]
 
@@ -68,12 +70,37 @@ def search_entries(front: Front) -> list[Entry]:
         ("Checkpoints on it", ", ".join(sorted(map(knob_text, checkpoints))) or "none"),  # type: ignore[arg-type]
         *((f"Objective {i}", _objective_text(o, task)) for i, o in enumerate(front.objectives, 1)),
         ("Hypervolume", f"{front.hypervolume:.6g}"),
+        *([("Ended because", front.stopped)] if front.stopped else []),
+        *([("Ranges", "; ".join(map(_grid_text, front.grids)))] if front.grids else []),
     ]
 
 
 def provenance_entries(front: Front) -> list[Entry]:
     """Seed, versions, commit, machine and whatever else the record says of its origin."""
     return _entries(front.provenance) or [("Origin", "not recorded")]
+
+
+def membership_note(front: Front) -> str:
+    """How sure the places on the front are, in a sentence or two; empty if it is not recorded."""
+    known = [d.membership for d in front.designs if d.membership is not None]
+    if front.bootstrap is None or not known:
+        return ""
+    robust = sum(value >= ROBUST for value in known)
+    rivals = front.bootstrap.rivals
+    beside = f" and {rivals:,} dominated designs that come nearest" if rivals else ""
+    return (
+        f"Over {front.bootstrap.samples:,} bootstrap samples of the select sentences, the same "
+        f"ones for all designs{beside}, {robust:,} of {len(known):,} designs are on the front in "
+        f"{ROBUST:.0%} of the samples or more."
+    )
+
+
+def _grid_text(grid: Grid) -> str:
+    steps = "equal ratios" if grid.log else "equal steps"
+    return (
+        f"{knob_title(grid.knob)} {number_text(grid.low)} to {number_text(grid.high)}, searched at "
+        f"{grid.steps:,} values in {steps}"
+    )
 
 
 def found_sentence(front: Front) -> str:

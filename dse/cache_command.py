@@ -71,7 +71,8 @@ def _of_run(run: RunFolder) -> tuple[Path, int | None]:
 
 def _cache_at(folder: Path) -> tuple[Path, int | None]:
     if not folder.is_dir():
-        raise RunFolderError(f"{folder}: no such folder; expected a run or a folder of traces.")
+        what = "not a folder" if folder.exists() else "no such folder"
+        raise RunFolderError(f"{folder}: {what}; expected a run or a folder of traces.")
     if (folder / "spec.json").is_file():
         return _of_run(open_run(folder))
     return folder.absolute(), None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 import traceback
 import uuid
@@ -17,8 +18,9 @@ import typer
 from rich.console import Console
 
 from dse import cache_command
-from dse.errors import UsageError, exit_code_of
+from dse.errors import UsageError, exit_code_of, sentence_of
 from dse.export import export_design
+from dse.front_view import robust_designs, thinned
 from dse.interruption import Interrupted, interruptible
 from dse.model_commands import explain, faults, sources, thresholds, validate
 from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples, data_source
@@ -27,8 +29,9 @@ from dse.selection import select
 from dse.tables import TABLE_WIDTH, figure_text, front_table, space_table, spread
 from studies.metrics import metric_of
 from studies.presets import load_study, preset_names
-from studies.records import Front, RecordError
+from studies.records import Front, FrontDesign, RecordError
 from studies.spec import StudyFileError
+from studies.survival import survival_sentence
 
 ROWS_SHOWN: Final = 15
 INTERRUPTED: Final = 130
@@ -59,6 +62,13 @@ def run(
     address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
     storage: Annotated[str | None, typer.Option(help="Optuna database URL.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the search.")] = None,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--warm-start",
+            help="Run folder, file of designs or shipped list to try first (may be repeated).",
+        ),
+    ] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -70,8 +80,11 @@ def run(
         "search.seed": seed,
         "evaluator.kind": evaluator,
         "evaluator.cache": None if cache is None else str(cache.absolute()),
+        "search.warm_start": warm_start or None,
     }
     spec = load_study(study).with_overrides({k: v for k, v in changes.items() if v is not None})
+    if warm_start:
+        spec = spec.model_copy(update={"search": spec.search.beside(Path.cwd())})
     path = out if out is not None else next_run(RUNS, Path(study).stem)
     settings = {
         "storage": storage,
@@ -126,8 +139,8 @@ def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_
     try:
         front = drive(folder, options, write_pictures)
     except (Interrupted, KeyboardInterrupt) as error:
-        code = error.exit_code if isinstance(error, Interrupted) else INTERRUPTED
-        raise typer.Exit(_told_how_to_resume(folder, code)) from error
+        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+        raise Interrupted(number, _way_on(folder)) from error
     if as_json:
         _print_json(
             {
@@ -145,16 +158,12 @@ def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_
     print(f"Next:   dse export {shown} --select knee --out {shown}-knee")
 
 
-def _told_how_to_resume(folder: RunFolder, code: int) -> int:
-    """Say on stderr what became of an interrupted run; its exit code."""
+def _way_on(folder: RunFolder) -> str:
+    """What is said of an interrupted run; it leaves no folder if nothing was told."""
     folder.remove_if_unused()
-    found = (
-        f"Interrupted; what was finished is kept: 'dse resume {_shown(folder.path)}' goes on."
-        if folder.path.exists()
-        else "Interrupted before the first trial: nothing is kept, 'dse run' begins anew."
-    )
-    print(found, file=sys.stderr, flush=True)
-    return code
+    if folder.path.exists():
+        return f"what was finished is kept: 'dse resume {_shown(folder.path)}' goes on."
+    return "nothing was finished and nothing is kept: 'dse run' begins anew."
 
 
 @app.command("list")
@@ -246,6 +255,13 @@ def show(run_dir: Run, as_json: Json = False) -> None:
 def pareto(
     run_dir: Run,
     rows: Annotated[int, typer.Option(min=0, help="Rows of the printed table; 0 for all.")] = 40,
+    robust: Annotated[
+        str | None,
+        typer.Option(help="Only robust designs: by 'membership' or by accuracy's 'lower-bound'."),
+    ] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=1, help="Only that many, which keep the most hypervolume.")
+    ] = None,
     uncertainty: Annotated[
         bool,
         typer.Option("--uncertainty", help="Show what the ranges of the constants make of it."),
@@ -263,11 +279,15 @@ def pareto(
     if samples is not None:
         raise UsageError("--samples says how often constants are drawn: it needs --uncertainty.")
     front = folder.front_record()
+    designs = front.designs if robust is None else robust_designs(front, robust)
+    if keep is not None:
+        designs = thinned(front, designs, keep)
     if as_json:
         keys = {"id", "trial", "knobs", "metrics", "report_accuracy", "report_metrics"}
-        _print_json([design.model_dump(include=keys) for design in front.designs])
+        keys |= {"membership", "accuracy_low"}
+        _print_json([design.model_dump(include=keys) for design in designs])
         return
-    _print_front(front, rows or len(front.designs), folder)
+    _print_front(front, rows or len(front.designs), folder, designs)
 
 
 for _command in (sources, explain, thresholds, faults, validate, cache_command.cache):
@@ -334,7 +354,7 @@ def record(
     out: Annotated[Path, typer.Option("--out", help="Folder of the recorded traces.")],
     work: Annotated[Path, typer.Option(help="Folder of finished traces, for resuming.")],
     data: Data = None,
-    workers: Annotated[int, typer.Option(help="Processes, one core each.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 2,
     checkpoint: Annotated[
         list[str] | None, typer.Option(help="Only these checkpoints; by default all of the study.")
     ] = None,
@@ -364,7 +384,7 @@ def train(
     teacher: Annotated[
         Path | None, typer.Option(help="Checkpoint to learn from, instead of the recipe's.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=2**40, help="Of everything random.")] = 1,
 ) -> None:
     """Train a checkpoint by a recipe; resumes from its last saved state."""
     from evaluators.recipes import load_recipe
@@ -389,21 +409,33 @@ def _data(data: Path | None) -> Path:
     return data
 
 
-def _print_front(front: Front, rows: int, folder: RunFolder) -> None:
+def _print_front(
+    front: Front, rows: int, folder: RunFolder, chosen: Sequence[FrontDesign] | None = None
+) -> None:
     if not front.designs:
         print("The front is empty: no design meets the constraints.")
         return
-    positions = spread(len(front.designs), rows)
-    table = front_table(front, [front.designs[i] for i in positions])
+    designs = front.designs if chosen is None else chosen
+    if not designs:
+        print(f"None of the {len(front.designs)} designs on the front is robust.")
+        return
+    positions = spread(len(designs), rows)
+    table = front_table(front, [designs[i] for i in positions])
     Console(width=_width()).print(table)
     print()
-    shown = (
-        f"Shown: {len(positions)} of {len(front.designs)} designs on the front, evenly by rank "
-        f"(all: dse pareto {_shown(folder.path)} --rows 0)."
-        if len(positions) < len(front.designs)
-        else f"All {len(front.designs)} designs on the front."
-    )
+    if len(positions) == len(front.designs):
+        shown = f"All {len(front.designs)} designs on the front."
+    elif len(positions) == len(designs):
+        shown = f"{len(designs)} of the {len(front.designs)} designs on the front."
+    else:
+        shown = (
+            f"Shown: {len(positions)} of {len(designs)} designs on the front, evenly by rank "
+            f"(all: dse pareto {_shown(folder.path)} --rows 0)."
+        )
     print(f"{shown} Hypervolume {front.hypervolume:.4f}; ± is one standard error.")
+    print(survival_sentence(front))
+    if front.stopped:
+        print(f"The search ended because {front.stopped}.")
 
 
 def _width() -> int:
@@ -429,7 +461,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with interruptible():
             result = app(args=words, prog_name="dse", standalone_mode=False)
     except Interrupted as error:
-        print("Interrupted.", file=sys.stderr)
+        print(error, file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -450,8 +482,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 file=sys.stderr,
             )
             return 1
-        print(f"dse: {error}", file=sys.stderr)
+        print(f"dse: {sentence_of(error)}", file=sys.stderr)
         return code
+    if result == INTERRUPTED:  # typer's own for KeyboardInterrupt
+        print(Interrupted(signal.SIGINT), file=sys.stderr)
     return result if isinstance(result, int) else 0
 
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import torch
 
+from evaluators.checkpoint_folders import load_checkpoint
 from evaluators.checkpoints import checkpoint_folder
-from evaluators.encoders import ExitEncoder, backbone_from_config, load_checkpoint
+from evaluators.encoders import ExitEncoder, backbone_from_config
 from studies.validation import Platform, SourceMark
 
 TOKENS: Final = 128

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from dse.errors import RunFolderError
-from dse.search import Search, trial_rows
+from dse.search import Search
+from dse.trials_table import read_trials, trial_rows
 
 _CLOCK: Final = "wall_"
 """Columns of the clock: the journal keeps them to the microsecond."""
@@ -47,29 +45,6 @@ def check_records(path: Path, search: Search) -> str | None:
                 f"remove {path.name} to trust the journal."
             )
     return None
-
-
-def read_trials(path: Path) -> list[dict[str, Any]]:
-    """Rows of ``trials.parquet``, its pages' checksums compared; none if there is no such file.
-
-    Raises:
-        RunFolderError: the file is damaged.
-    """
-    if not path.exists():
-        return []
-    try:
-        with path.open("rb") as file:
-            rows: list[dict[str, Any]] = pq.read_table(
-                pa.BufferReader(file.read()), page_checksum_verification=True
-            ).to_pylist()
-        if any(not isinstance(row.get("trial"), int) for row in rows):
-            raise ValueError("it has no column of trial numbers")
-    except (OSError, ValueError, pa.ArrowException) as error:
-        first = str(error).splitlines()[0]
-        raise RunFolderError(
-            f"{path}: damaged ({first}); 'dse resume' writes it anew from the journal."
-        ) from error
-    return rows
 
 
 def _difference(row: Mapping[str, Any], kept: Mapping[str, Any]) -> tuple[str, Any, Any] | None:

@@ -13,12 +13,13 @@ from dse.cross_check import check_records
 from dse.errors import EmptyFrontError, RunFolderError
 from dse.evaluation import Evaluation, SourceOptions, make_source
 from dse.executors import Executor, InlineExecutor, RayExecutor
-from dse.finish import front_of, provenance_of, write_trials
+from dse.finish import front_of, provenance_of, write_front_table
 from dse.inputs import input_hashes, origin_of, refuse_changed
 from dse.interruption import uninterrupted
 from dse.runs import RunFolder
 from dse.search import Search
 from dse.storage import notes, open_storage
+from dse.trials_table import write_trials
 from hw_cost import compile_model
 from studies.records import Front, write_front
 from studies.records import Progress as State
@@ -91,8 +92,10 @@ def _driven(
         damaged = check_records(run.trials, search)
         if damaged is not None:
             say(damaged)
-        if search.requeued:
-            console.print(f"{len(search.requeued)} unfinished trials are queued again")
+        if search.unfinished:
+            say(f"going on with {search.unfinished} unfinished trials")
+        for note in search.notes:
+            say(note)
         source = make_source(spec, source_options, say)
         evaluation = Evaluation(spec, source)
         origin = origin_of(spec, source)
@@ -110,6 +113,7 @@ def _driven(
                     run.seal(inputs, records=True)
         front = front_of(search, evaluation, spec, provenance_of(spec, origin))
         write_front(run.front, front)
+        write_front_table(run.front_table, front)
         write_pictures(front)
         run.seal(inputs, records=True)
     if not front.designs:

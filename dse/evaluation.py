@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from evaluators.codecs.errors import NotFiniteError
 from evaluators.traces import ExitTrace
 from hw_cost import AnalyticModel, EncoderShape, envm_violation, load_technology
 from search_space import (
@@ -50,7 +51,8 @@ class Outcome:
         values: objective values: joint one row, nested one row for each point of the inner front.
         hardware: nested: rows of the inner space's hardware.
         exits: nested: rows of its exit settings.
-        designs_scored: designs that were scored.
+        designs_scored: designs that the outcome is of.
+        designs_pruned: nested: those of them that no score was needed for.
         own_hypervolume: nested: hypervolume of this setting's front alone.
         seconds: time it took.
         notes: sentences for the user, from a worker that cannot tell them; the executor does.
@@ -63,6 +65,7 @@ class Outcome:
     hardware: list[int] = field(default_factory=list)
     exits: list[int] = field(default_factory=list)
     designs_scored: int = 0
+    designs_pruned: int = 0
     own_hypervolume: float = 0.0
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -124,6 +127,7 @@ class Evaluation:
 
     Attributes:
         scorer: of every metric, with the study's cost model.
+        asked_scorer: of the metrics that objectives and constraints name.
     """
 
     def __init__(self, spec: StudySpec, source: TraceSource) -> None:
@@ -143,7 +147,7 @@ class Evaluation:
             technology=self.technology,
             make_model=model_maker(spec.cost_model),
         )
-        self._asked_scorer = replace(
+        self.asked_scorer = replace(
             self.scorer, metrics=tuple(dict.fromkeys(objectives + constrained))
         )
         self._inner: InnerSpace | None = None
@@ -174,7 +178,7 @@ class Evaluation:
             self._inner = InnerSpace.of(self._spec.search_space())
         spec = self._spec
         front = inner_front(
-            self._asked_scorer,
+            self.asked_scorer,
             self.setting(flat),
             dict(flat),
             self._inner,
@@ -188,6 +192,7 @@ class Evaluation:
                 state="infeasible",
                 reason=commonest or "every design breaks a constraint",
                 designs_scored=front.designs_scored,
+                designs_pruned=front.designs_pruned,
                 seconds=seconds,
             )
         return Outcome(
@@ -196,6 +201,7 @@ class Evaluation:
             hardware=front.hardware.tolist(),
             exits=front.exits.tolist(),
             designs_scored=front.designs_scored,
+            designs_pruned=front.designs_pruned,
             own_hypervolume=hypervolume(front.values, spec.objectives),
             seconds=seconds,
         )
@@ -247,12 +253,16 @@ class Evaluation:
         )
 
     def evaluate(self, kind: Literal["setting", "design"], flat: Flat) -> Outcome:
-        """One task; a failure of the evaluator is an outcome with its reason.
+        """One task; an encoder that overflows under its setting is a failed one, with the reason.
 
         Raises:
             ValueError: the trace cannot be had: recorded traces or data are missing or damaged.
         """
-        return self.evaluate_setting(flat) if kind == "setting" else self.evaluate_design(flat)
+        started = time.perf_counter()
+        try:
+            return self.evaluate_setting(flat) if kind == "setting" else self.evaluate_design(flat)
+        except NotFiniteError as error:
+            return Outcome(state="failed", reason=str(error), seconds=time.perf_counter() - started)
 
 
 def as_plain(outcome: Outcome) -> dict[str, Any]:

@@ -69,10 +69,10 @@ class InlineExecutor:
                 with limited(self._limit_s):
                     return ticket, self._evaluation.evaluate(kind, flat)
             except Exception as error:
-                if exit_code_of(error) is not None:
-                    raise
                 reason = reason_of(error)
                 if not is_transient(error):
+                    if exit_code_of(error) is not None:
+                        raise
                     return ticket, Outcome(state="failed", reason=reason)
                 outcome = given_up(strike, reason)
         return ticket, outcome
@@ -193,9 +193,9 @@ class RayExecutor:
                 except exceptions.RayTaskError as error:
                     self._idle.append(task.actor)
                     cause = error.cause if isinstance(error.cause, Exception) else error
-                    if exit_code_of(cause) is not None:
-                        raise cause from None
                     if not is_transient(cause):
+                        if exit_code_of(cause) is not None:
+                            raise cause from None
                         return task.ticket, Outcome(state="failed", reason=reason_of(cause))
                     ended = self._again(task, reason_of(cause))
                 except exceptions.RayError as error:  # dead, out of memory, or out of reach

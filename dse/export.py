@@ -22,7 +22,7 @@ from search_space import (
     parse_number_format,
 )
 from studies.records import Front, FrontDesign
-from studies.whole_files import write_whole
+from studies.whole_files import UnwritableError, write_whole
 
 _CODES: Final = {
     "exit_policy": [policy.value for policy in ExitPolicy],
@@ -43,7 +43,8 @@ def export_design(front: Front, design: FrontDesign, reason: str, folder: Path) 
     """Write a design's export folder; the files written.
 
     Raises:
-        RunFolderError: the folder exists and is not empty, or cannot be written.
+        RunFolderError: the folder exists and is not empty.
+        UnwritableError: it cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunFolderError(f"{folder}: exists already and is not empty; choose another --out.")
@@ -51,10 +52,13 @@ def export_design(front: Front, design: FrontDesign, reason: str, folder: Path) 
         "format": 1,
         "study": front.title,
         "selected": reason,
+        "selected_from": len(front.designs),
         "scenario": front.scenario,
         "knobs": design.knobs,
         "metrics": {name: figure.model_dump() for name, figure in design.metrics.items()},
         "report_accuracy": design.report_accuracy.model_dump(),
+        "membership": design.membership,
+        "accuracy_low": design.accuracy_low,
         "report_metrics": {n: figure.model_dump() for n, figure in design.report_metrics.items()},
         "breakdown": design.breakdown.model_dump(),
         "provenance": front.provenance,
@@ -65,7 +69,7 @@ def export_design(front: Front, design: FrontDesign, reason: str, folder: Path) 
         files = [folder / "design.json", folder / "edge_dse_params_pkg.sv"]
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
     except OSError as error:
-        raise RunFolderError(f"{folder}: cannot be written ({error}).") from error
+        raise UnwritableError(f"{folder}: cannot be written ({error}).") from error
     write_whole(files[0], (text + "\n").encode())
     write_whole(files[1], parameter_package(document).encode())
     return files

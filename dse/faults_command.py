@@ -46,6 +46,10 @@ _CHANGEABLE: Final = tuple(
     name for name in MODEL_KNOBS if name != "checkpoint" and not name.endswith("_storage")
 )
 _PERCENT: Final = 100
+_SAY_RATE: Final = " Give it by --error-rate."
+_SAY_MASK_RATE: Final = (
+    " Choose another kind for bitmasks: --error-rate is that of the codes' cells."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +133,13 @@ def print_faults(
     own = {checkpoint: checkpoint} if Path(checkpoint).is_dir() else {}
     folder = checkpoint_folder(checkpoint, own)
     torch.set_num_threads(1)
-    evaluator = LiveEvaluator(folder, load_task(task, data))
+    loaded = load_task(task, data)
+    if sentences is not None and sentences > len(loaded.select):
+        raise UsageError(
+            f"--sentences {sentences}: expected at most the {len(loaded.select)} of {task.name}'s "
+            "select split."
+        )
+    evaluator = LiveEvaluator(folder, loaded)
     reports = []
     with Progress(console=Console(stderr=True)) as bar:
         progress = bar.add_task("draws", total=1 + trials * len(chosen))
@@ -195,11 +205,15 @@ def _storages(
         mask_kind = kind if mask_cell is None else _cell(mask_cell)
         try:
             errors = cell_errors(kind, rate)
+        except ValueError as error:
+            if not asked and rate is None:
+                continue  # none is published
+            said = "--cell" if rate is None else f"--error-rate {rate}"
+            raise UsageError(f"{said}: {error}{_SAY_RATE if rate is None else ''}") from error
+        try:
             mask_errors = errors if mask_kind is kind else cell_errors(mask_kind)
         except ValueError as error:
-            if not asked:
-                continue  # no rate is published
-            raise UsageError(f"--cell {kind.value}: {error} Say --error-rate.") from error
+            raise UsageError(f"--mask-cell: {error}{_SAY_MASK_RATE}") from error
         storage = Storage(
             errors=dict.fromkeys(parts, errors), mask_errors=dict.fromkeys(parts, mask_errors)
         )

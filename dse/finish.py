@@ -1,55 +1,76 @@
-"""From a finished search to its records: ``trials.parquet`` and ``front.json``."""
+"""From a finished search to its records: ``front.json`` and ``front.parquet``."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import io
 import platform
 import random
 import subprocess
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dse.archive import Member
 from dse.evaluation import Evaluation
-from dse.search import Search, trial_rows
+from dse.membership import front_membership
+from dse.search import Search
+from dse.trials_table import write_table
+from evaluators.bootstrap import RESAMPLES
 from search_space import KNOBS, KnobValue, design_point
 from studies.enumeration import InnerSpace, flat_design
-from studies.records import Dominated, Front, FrontDesign, ObjectiveRecord
+from studies.records import (
+    Bootstrap,
+    Dominated,
+    Figure,
+    Front,
+    FrontDesign,
+    Grid,
+    ObjectiveRecord,
+)
 from studies.scoring import design_details
 from studies.spec import StudySpec
-from studies.whole_files import write_whole
+from studies.spec_tables import Range
 
 DOMINATED_SHOWN: Final = 1_500
 HISTORY_SHOWN: Final = 1_000
 _PACKAGES: Final = ("edge-dse", "optuna", "ray", "torch", "transformers", "numpy", "moocore")
 
-_INTEGER_COLUMNS: Final = {"trial", "repeated_of", "front_size", "designs_scored"}
-_TEXT_COLUMNS: Final = {"state", "reason"}
 
+def write_front_table(path: Path, front: Front) -> None:
+    """Write ``front.parquet``: every design of the front as a row, whole or not at all.
 
-def write_trials(path: Path, search: Search) -> None:
-    """Write ``trials.parquet``, whole or not at all.
+    Columns are id, trial, knobs, metrics with their standard errors (``NAME_se``), the accuracy on
+    the report split with its own, the lower bound of the accuracy, and the membership.
 
     Raises:
         UnwritableError: it cannot be written.
     """
-    rows = trial_rows(search)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        kind = pa.int64() if name in _INTEGER_COLUMNS else None
-        kind = pa.string() if name in _TEXT_COLUMNS else kind
-        columns[name] = pa.array(values, type=kind)
-    buffer = io.BytesIO()
-    pq.write_table(pa.table(columns), buffer, write_page_checksum=True)
-    write_whole(path, buffer.getvalue())
+    rows = [
+        {
+            "id": design.id,
+            "trial": design.trial,
+            **design.knobs,
+            **_figure_columns(design.metrics),
+            **_figure_columns({"report_accuracy": design.report_accuracy}),
+            "accuracy_low": design.accuracy_low,
+            "membership": design.membership,
+        }
+        for design in front.designs
+    ]
+    names = list(rows[0]) if rows else []
+    write_table(path, pa.table({name: pa.array([row[name] for row in rows]) for name in names}))
+
+
+def _figure_columns(figures: Mapping[str, Figure]) -> dict[str, float | None]:
+    """A column for each figure, and one for its standard error."""
+    columns: dict[str, float | None] = {}
+    for name, figure in figures.items():
+        columns |= {name: figure.value, f"{name}_se": figure.se}
+    return columns
 
 
 def front_of(
@@ -68,6 +89,9 @@ def front_of(
     for rank, index in enumerate(order):
         flat = points[index][1]
         by_setting[tuple(flat[name] for name in KNOBS[:8])].append(rank)
+    membership, n_rivals = (
+        front_membership(search, evaluation, spec, inner) if points else (None, 0)
+    )
     designs: dict[int, FrontDesign] = {}
     for ranks in by_setting.values():
         flats = [points[order[rank]][1] for rank in ranks]
@@ -77,6 +101,7 @@ def front_of(
             [design_point(flat) for flat in flats],
         )
         for rank, flat, detail in zip(ranks, flats, details, strict=True):
+            assert membership is not None
             designs[rank] = FrontDesign(
                 id=rank,
                 trial=points[order[rank]][0][0],
@@ -87,6 +112,8 @@ def front_of(
                 breakdown=detail.breakdown,
                 exit_layer_shares=detail.exit_layer_shares,
                 voltage_shares=detail.voltage_shares,
+                membership=float(membership.probability[order[rank]]),
+                accuracy_low=float(membership.accuracy_low[order[rank]]),
             )
     states = [told.outcome.state for told in search.told]
     stride = max(1, len(search.history) // HISTORY_SHOWN)
@@ -123,7 +150,26 @@ def front_of(
         provenance=provenance,
         designs=[designs[rank] for rank in range(len(designs))],
         dominated=_dominated(search, inner, spec),
+        bootstrap=Bootstrap(samples=RESAMPLES, rivals=n_rivals) if points else None,
+        grids=_grids(spec),
+        stopped=search.stopped,
     )
+
+
+def _grids(spec: StudySpec) -> list[Grid]:
+    """Ranges of the study file, as the steps that were searched."""
+    space = spec.search_space()
+    return [
+        Grid(
+            knob=name,
+            low=choice.low,
+            high=float(space[name].values[-1]),
+            steps=len(space[name].values),
+            log=choice.log,
+        )
+        for name, choice in spec.space.items()
+        if isinstance(choice, Range)
+    ]
 
 
 def _flat(search: Search, inner: InnerSpace | None, member: Member) -> dict[str, KnobValue]:

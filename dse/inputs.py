@@ -22,7 +22,7 @@ def origin_of(spec: StudySpec, source: TraceSource) -> dict[str, Any]:
             "recorded_on": manifest.machine,
         }
     from dse.live import LiveSource  # torch: only where sentences are evaluated
-    from evaluators.encoders import checkpoint_hash
+    from evaluators.checkpoint_folders import checkpoint_hash
 
     assert isinstance(source, LiveSource)
     names = spec.search_space()["checkpoint"].values

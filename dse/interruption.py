@@ -17,17 +17,29 @@ from types import FrameType
 from typing import Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_WAY_ON: Final = (
+    "what was finished is kept: 'dse resume' of a run goes on, and so does the same 'dse train' or "
+    "'dse record'."
+)
 
 
 class Interrupted(BaseException):
     """A signal asks to end.
 
     Attributes:
+        number: of the signal.
         exit_code: 128 and the signal's number, as shells have it.
     """
 
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
+    def __init__(self, number: int, way_on: str = _WAY_ON) -> None:
+        """By a signal.
+
+        Args:
+            number: of the signal.
+            way_on: what is kept, and how to go on.
+        """
+        super().__init__(f"Interrupted; {way_on}")
+        self.number = number
         self.exit_code = 128 + number
 
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from optuna.storages.journal import BaseJournalBackend
 
-from dse.errors import RunFolderError
+from dse.errors import RunFolderError, UnwritableRunError
 from dse.interruption import uninterrupted
 from dse.journal_records import (
     DamagedJournalError,
@@ -60,12 +60,12 @@ class GroupCommitJournal(BaseJournalBackend):
         self._path = path
         self._held: list[bytes] = []
         self._unread: list[bytes] = []
-        self._failed = ""
+        self._failed: RunFolderError | None = None
         self.notes: list[str] = []
         try:
             content = self._mended()
         except OSError as error:
-            raise RunFolderError(_unusable(path, error)) from error
+            raise UnwritableRunError(_unusable(path, error)) from error
         self._end = content.size_bytes
         self._crc = content.crc
         self._fresh: list[dict[str, Any]] = content.records
@@ -106,8 +106,8 @@ class GroupCommitJournal(BaseJournalBackend):
             RunFolderError: it cannot be written now, or could not be before: after a failed write
                 or sync this journal takes nothing more, since what is on the disk is uncertain.
         """
-        if self._failed:
-            raise RunFolderError(self._failed)
+        if self._failed is not None:
+            raise type(self._failed)(str(self._failed))
         if not self._held:
             return
         group, crc = group_lines(self._held, self._crc)
@@ -118,10 +118,10 @@ class GroupCommitJournal(BaseJournalBackend):
                 self._end, self._crc, self._held = self._end + len(group), crc, []
                 write_tail(self._path, tail)
         except OSError as error:
-            self._failed = _unusable(self._path, error)
-            raise RunFolderError(self._failed) from error
+            self._failed = UnwritableRunError(_unusable(self._path, error))
+            raise self._failed from error
         except RunFolderError as error:
-            self._failed = str(error)
+            self._failed = error
             raise
 
     def _write(self, group: bytes) -> None:
@@ -147,7 +147,7 @@ class GroupCommitJournal(BaseJournalBackend):
         except DamagedJournalError as error:
             raise RunFolderError(_damaged(self._path, error)) from error
         except OSError as error:
-            raise RunFolderError(_unusable(self._path, error)) from error
+            raise UnwritableRunError(_unusable(self._path, error)) from error
 
     def _mended(self) -> JournalContent:
         """The content after mending, on the disk too."""

@@ -13,12 +13,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from dse.errors import UsageError
 from dse.evaluation import SourceOptions
 from dse.finish import _version
 from dse.live import LiveSource
-from evaluators.encoders import checkpoint_hash
+from evaluators.checkpoint_folders import checkpoint_hash
 from evaluators.traces import TRACE_VERSION, ExitTrace
-from search_space import MODEL_KNOBS, KnobValue, ModelKnobs, SearchSpace, model_knobs
+from search_space import MODEL_KNOBS, KnobValue, ModelKnobs, SearchSpace, model_knobs, nearest
 from studies.recorded import write_recorded
 from studies.spec import StudySpec
 from studies.whole_files import write_whole
@@ -68,16 +69,24 @@ def record_grid(
         work: folder of single traces, whole and in part: what is there is not measured again.
         workers: processes.
         only: checkpoints to record; all of the study's if empty.
+
+    Raises:
+        UsageError: the study has no checkpoint of such a name.
+        DseError: see `dse.errors`.
     """
+    known = [str(name) for name in spec.search_space()["checkpoint"].values]
+    for name in only:
+        if name not in known:
+            raise UsageError(
+                f"--checkpoint {name!r}: expected one of the study's, {', '.join(known)}"
+                f"{nearest(name, known) or '.'}"
+            )
     options = SourceOptions(glue_dir=glue_dir, cache=str(work), recorded=None)
     grid = [k for k in grid_of(spec.search_space()) if not only or k.checkpoint in only]
     console = Console(stderr=True)
     seconds_file = work / "seconds.json"
     work.mkdir(parents=True, exist_ok=True)
-    seconds: dict[str, float] = (
-        json.loads(seconds_file.read_text()) if seconds_file.is_file() else {}
-    )
-    seconds = {Path(name).stem: took for name, took in seconds.items()}  # once by path, now by hash
+    seconds = _kept_seconds(seconds_file, console)
     context = multiprocessing.get_context("spawn")
     arguments = [(spec.document(), options, knobs) for knobs in grid]
     pairs: dict[str, list[tuple[ModelKnobs, ExitTrace]]] = {}
@@ -119,6 +128,22 @@ def record_grid(
         },
     )
     console.print(f"{len(grid)} settings in {out}")
+
+
+def _kept_seconds(path: Path, console: Console) -> dict[str, float]:
+    """What measuring each setting took, by hash; none of a file that is missing or damaged."""
+    try:
+        kept: dict[str, float] = {
+            Path(name).stem: float(took)  # once by path, now by hash
+            for name, took in json.loads(path.read_text()).items()
+        }
+    except FileNotFoundError:
+        return {}
+    except (AttributeError, TypeError, ValueError) as error:
+        text = f"{path}: damaged ({error}); mean seconds count what is measured from now on."
+        console.print(text, markup=False, soft_wrap=True)
+        return {}
+    return kept
 
 
 def _measure(arguments: tuple[dict[str, object], SourceOptions, ModelKnobs]) -> _Measured:

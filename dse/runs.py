@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dse.errors import RunFolderError
+from dse.errors import RunFolderError, UnwritableRunError
 from dse.manifest import MANIFEST, Manifest, damage, read_manifest, write_manifest
 from studies.records import Front, read_front
 from studies.spec import StudySpec, read_spec
@@ -54,6 +54,11 @@ class RunFolder:
     def front(self) -> Path:
         """``front.json``."""
         return self.path / "front.json"
+
+    @property
+    def front_table(self) -> Path:
+        """``front.parquet``."""
+        return self.path / "front.parquet"
 
     @property
     def report(self) -> Path:
@@ -149,8 +154,9 @@ class RunFolder:
         Raises:
             UnwritableError: it cannot be written.
         """
-        written = (self.trials, self.front, self.report, self.picture) if records else ()
-        names = [_SPEC, _SETTINGS, self.journal.name, *(path.name for path in written)]
+        records_of = (self.trials, self.front, self.front_table, self.report, self.picture)
+        written = [path.name for path in records_of] if records else []
+        names = [_SPEC, _SETTINGS, self.journal.name, *written]
         write_manifest(self.path, inputs, names)
 
     def _require_whole(self, path: Path, remedy: str = "restore it from a backup.") -> None:
@@ -173,7 +179,7 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunFolderError(f"{path}: cannot be made ({error}).") from error
+            raise UnwritableRunError(f"{path}: cannot be made ({error}).") from error
         run = cls(path.absolute())
         try:
             write_whole(run.path / _SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
@@ -209,7 +215,7 @@ class RunFolder:
         try:
             lock = (self.path / "driver.lock").open("w")
         except OSError as error:
-            raise RunFolderError(
+            raise UnwritableRunError(
                 f"{self.path}: cannot be written ({error.strerror}); make it writable, or copy it "
                 "and 'dse resume' the copy. 'dse show' and 'dse pareto' only read."
             ) from error

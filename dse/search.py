@@ -1,41 +1,32 @@
-"""The search loop: ask Optuna, evaluate, tell, keep the front; and how a run is taken up again."""
+"""The search loop: ask, evaluate, tell, keep the front; and how a run is taken up again."""
 
 from __future__ import annotations
 
 import json
 import time
-import warnings
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 
 import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
 
 from dse.archive import Archive
-from dse.errors import EvaluationError, RunFolderError
-from dse.evaluation import Outcome, as_plain
+from dse.errors import EvaluationError
+from dse.evaluation import Outcome
 from dse.executors import Executor
 from dse.interruption import uninterrupted
-from dse.sampler_position import SamplerPosition
-from dse.samplers import make_sampler
-from dse.storage import REAPED, commit, reap
 from dse.strategies import Joint, Nested, Strategy
-from dse.told_values import checked_name, checked_outcome
-from search_space import KnobValue
+from dse.told_values import checked_outcome
+from dse.trial_book import AskedTrial, FinishedTrial, Point, TrialBook
 from studies.records import Progress
 from studies.spec import StudySpec
+from studies.stopping import growth_bound
 
 MAX_FAILURES: Final = 10
 """Failed designs in a row after which a study stops: something is wrong with the machine."""
-
-SAMPLER: Final = "sampler"
-"""Trial attribute: the sampler's seed and the words drawn since (`SamplerPosition`)."""
-
-Point = dict[str, KnobValue]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +50,28 @@ class Told:
     wall_seconds: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One trial that is in the air: asked for and not yet told.
+
+    Attributes:
+        asked: the trial.
+        key: its canonical point as text.
+        violation: the condition that it breaks, in words; None if it breaks none.
+        is_new: whether it has to be evaluated: it breaks no condition and no earlier trial has it.
+    """
+
+    asked: AskedTrial
+    key: str
+    violation: str | None
+    is_new: bool
+
+
 class Search:
     """One study: its Optuna side, its archive of distinct points, and its front."""
 
     def __init__(self, spec: StudySpec, storage: BaseStorage, study_name: str) -> None:
-        """Open the study in the storage, and take up what is there.
+        """Open the study in the storage, take up what is there, and queue a new one's warm starts.
 
         Args:
             spec: the study.
@@ -76,178 +84,181 @@ class Search:
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._spec = spec
-        self._storage = storage
         self.space = spec.search_space()
         kind = Joint if spec.search.strategy == "joint" else Nested
         self._strategy: Strategy = kind(spec, self.space)
-        self._study = optuna.create_study(
-            study_name=checked_name(study_name),
-            storage=storage,
-            directions=list(self._strategy.directions),
-            load_if_exists=True,
-        )
-        if self._study.metric_names is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)
-                self._study.set_metric_names(list(self._strategy.metric_names))
-        self.requeued = reap(self._study)
+        self._book = TrialBook(spec, self.space, self._strategy, storage, study_name)
+        self.notes = self._book.notes
+        self.unfinished = self._book.unfinished
         self.archive = Archive(spec.objectives)
         self.told: list[Told] = []
         self.told_by_number: dict[int, Told] = {}
         self.history: list[Progress] = []
         self._first_trial_of: dict[str, int] = {}
         self._outcomes: dict[int, Outcome] = {}
-        finished = [
-            trial for trial in self._study.get_trials(deepcopy=False) if "flat" in trial.user_attrs
-        ]
-        for trial in finished:
-            if trial.state.is_finished() and REAPED not in trial.user_attrs:
-                try:
-                    self._take_up(trial)
-                except (AttributeError, KeyError, TypeError, ValueError) as error:
-                    raise RunFolderError(
-                        f"Study {study_name!r}, trial {trial.number}: cannot be taken up "
-                        f"({type(error).__name__}: {error}); it is damaged or of another version "
-                        "of dse: use the version that wrote it."
-                    ) from error
-        self._sampler_seed, self._position = self._sampler(len(finished))
+        for trial in self._book.finished():
+            try:
+                self._take_up(trial)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise self._book.foreign(trial.asked.number, error) from error
+        self.stopped = self._budget_reason() if self.budget_left == 0 else self._book.stopped
 
     @property
     def budget_left(self) -> int:
         """Trials still to be told."""
         return max(0, self._spec.search.trials - len(self.told))
 
-    def _sampler(self, n_finished: int) -> tuple[int, SamplerPosition]:
-        """Give the study its sampler, where the last trial left it; its seed and position."""
-        table, seed = self._spec.search.sampler, self._spec.search.seed
-        kept = [
-            trial.user_attrs[SAMPLER]
-            for trial in self._study.get_trials(deepcopy=False)
-            if SAMPLER in trial.user_attrs
-        ]
-        if n_finished and not kept:  # by a version that did not keep positions
-            seed += 7_919 * n_finished
-        if kept and isinstance(kept[-1], dict) and isinstance(kept[-1].get("seed"), int):
-            seed = kept[-1]["seed"]
-        sampler = make_sampler(table, seed)
-        position = SamplerPosition(sampler)
-        try:
-            if kept:
-                words = zip(*(each["words"] for each in kept), strict=True)
-                position.go_to([max(drawn) for drawn in words])
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunFolderError(
-                f"The sampler {table.name!r} cannot go on where the last trial left it ({error}); "
-                "the study file or the storage has been changed: restore the old one."
-            ) from error
-        self._study.sampler = sampler
-        return seed, position
+    def _budget_reason(self) -> str:
+        return f"all {self._spec.search.trials} trials are told"
 
-    def _take_up(self, trial: FrozenTrial) -> None:
-        attrs = trial.user_attrs
-        started = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
-        ended = trial.datetime_complete.timestamp() if trial.datetime_complete else started
-        repeated = attrs.get("repeated_of")
-        outcome = self._outcomes[repeated] if repeated is not None else Outcome(**attrs["outcome"])
+    def _reason_to_stop(self, since: float) -> str:
+        """Why no trial is to be told after those that are; empty to go on.
+
+        Args:
+            since: when this driver began, on the monotonic clock.
+        """
+        stop = self._spec.search.stop
+        if self.budget_left == 0:
+            return self._budget_reason()
+        if stop.seconds is not None and time.monotonic() - since >= stop.seconds:
+            return f"{stop.seconds:g} s have passed"
+        if stop.growth is None:
+            return ""
+        last = self.history[-(2 * stop.window + 1) :]
+        volumes = [state.hypervolume for state in last]
+        if not volumes or volumes[-1] == 0:  # nothing is found yet
+            return ""
+        share = growth_bound(volumes, stop.window) / volumes[-1]
+        if share > stop.growth:
+            return ""
+        return (
+            f"the hypervolume would grow by {share:.2%} at most over the next "
+            f"{stop.window} trials (upper estimate; the study asks for more than {stop.growth:.2%})"
+        )
+
+    def _take_up(self, trial: FinishedTrial) -> None:
+        if trial.outcome is None:
+            assert trial.repeated_of is not None
+            outcome = self._outcomes[trial.repeated_of]
+        else:
+            outcome = trial.outcome
         self._note(
             Told(
-                number=trial.number,
-                flat=attrs["flat"],
+                number=trial.asked.number,
+                flat=trial.asked.flat,
                 outcome=outcome,
-                repeated_of=repeated,
-                wall_start=started,
-                wall_seconds=ended - started,
+                repeated_of=trial.repeated_of,
+                wall_start=trial.asked.started,
+                wall_seconds=trial.seconds,
             )
         )
 
     def run(self, executor: Executor, on_progress: Callable[[Progress], None]) -> None:
-        """Go on until the budget is used up.
+        """Go on until the budget is used up, or a rule of the study stops the search before.
+
+        What is asked depends on the seed, on `SearchTable.in_flight` and on what was told, never on
+        how fast a task is done: trials are told in the order of their numbers, and trial n is asked
+        for when trial n - in_flight has been told. A driver that was stopped changes nothing
+        either: what it had asked for is gone on with first.
 
         Raises:
             EvaluationError: too many designs in a row could not be evaluated.
+            RunFolderError: the storage cannot be written, or holds what no search writes.
             ValueError: data, checkpoint or recorded traces are missing or damaged.
         """
-        running: dict[int, tuple[optuna.Trial, Point, float]] = {}
-        waiting: dict[str, list[tuple[optuna.Trial, Point, float]]] = {}
-        failures = 0
-        while self.budget_left > 0:
-            asked = len(running) + sum(len(trials) for trials in waiting.values())
-            if len(running) < executor.capacity and asked < self.budget_left:
-                started = time.time()
-                trial = self._study.ask()
-                flat = self._strategy.point(trial)
-                drawn = {"seed": self._sampler_seed, "words": self._position.words()}
-                trial.set_user_attr(SAMPLER, drawn)
-                key = _key(flat)
-                entry = (trial, flat, started)
-                violation = self._strategy.violation(flat)
-                if key in self._first_trial_of:
-                    self._tell(entry, None, self._first_trial_of[key])
-                elif violation is not None:
-                    self._tell(entry, Outcome(state="infeasible", reason=violation), None)
-                elif key in waiting:
-                    waiting[key].append(entry)
-                    continue
-                else:
-                    running[trial.number] = entry
-                    waiting[key] = []
-                    executor.submit(trial.number, self._strategy.kind, flat)
-                    continue
-            else:
-                if executor.capacity > 1:  # a single trial in the air is asked for again, the same
-                    commit(self._storage)  # while waiting, trials in the air can be queued again
+        in_flight = self._spec.search.in_flight or executor.capacity
+        window: deque[_Entry] = deque()
+        arrived: dict[int, Outcome] = {}
+        for trial in self._book.in_the_air():
+            asked = trial.asked if isinstance(trial, FinishedTrial) else trial
+            window.append(self._entry(asked, {entry.key for entry in window}))
+            if isinstance(trial, FinishedTrial) and trial.outcome is not None:
+                arrived[asked.number] = trial.outcome
+        unsent = deque(e for e in window if e.is_new and e.asked.number not in arrived)
+        n_running = failures = 0
+        since = time.monotonic()
+        while not (reason := self._reason_to_stop(since)):
+            while len(window) < min(in_flight, self.budget_left):
+                entry = self._entry(self._book.ask(time.time()), {e.key for e in window})
+                window.append(entry)
+                if entry.is_new:
+                    unsent.append(entry)
+            while unsent and n_running < executor.capacity:
+                asked = unsent.popleft().asked
+                executor.submit(asked.number, self._strategy.kind, asked.flat)
+                n_running += 1
+            oldest = window[0]
+            if oldest.is_new and oldest.asked.number not in arrived:
+                if executor.capacity > 1:  # a single task is asked for again, the same
+                    self._book.commit()  # outcomes before their turn are kept on the disk
                 ticket, found = executor.next_outcome()
                 outcome = checked_outcome(found, self._strategy.kind, self._spec)
-                entry = running.pop(ticket)
-                self._tell(entry, outcome, None)
-                for twin in waiting.pop(_key(entry[1])):
-                    self._tell(twin, None, ticket)
-                failures = failures + 1 if outcome.state == "failed" else 0
-                if failures >= MAX_FAILURES:
-                    raise EvaluationError(
-                        f"{failures} designs in a row could not be evaluated, the last because "
-                        f"{outcome.reason}; mend that and 'dse resume'."
-                    )
+                arrived[ticket] = outcome
+                self._book.keep(next(e.asked for e in window if e.asked.number == ticket), outcome)
+                n_running -= 1
+                continue
+            window.popleft()
+            outcome = self._settle(oldest, arrived)
             on_progress(self.history[-1])
+            if oldest.is_new:
+                failures = failures + 1 if outcome.state == "failed" else 0
+            if failures >= MAX_FAILURES:
+                raise EvaluationError(
+                    f"{failures} designs in a row could not be evaluated, the last because "
+                    f"{outcome.reason}; mend that and 'dse resume'."
+                )
+        self.stopped = reason
+        for entry in window:  # what is in the air when a rule stops the search is not counted
+            self._book.abandon(entry.asked)
+        self._book.note_stop(reason)
 
-    def _tell(
-        self,
-        entry: tuple[optuna.Trial, Point, float],
-        outcome: Outcome | None,
-        repeated_of: int | None,
-    ) -> None:
-        trial, flat, started = entry
-        if outcome is None:
-            assert repeated_of is not None
-            outcome = self._outcomes[repeated_of]
+    def _entry(self, asked: AskedTrial, pending: Collection[str]) -> _Entry:
+        """A trial in the air.
+
+        Args:
+            asked: the trial.
+            pending: keys of points that are in the air before it.
+        """
+        key = _key(asked.flat)
+        violation = self._strategy.violation(asked.flat)
+        is_known = key in self._first_trial_of or key in pending
+        return _Entry(
+            asked=asked,
+            key=key,
+            violation=violation,
+            is_new=violation is None and not is_known,
+        )
+
+    def _settle(self, entry: _Entry, arrived: dict[int, Outcome]) -> Outcome:
+        """Tell the oldest trial in the air; its outcome."""
+        first = self._first_trial_of.get(entry.key)
+        if first is not None:
+            outcome = self._outcomes[first]
+        elif entry.violation is not None:
+            outcome = Outcome(state="infeasible", reason=entry.violation)
+            self._book.keep(entry.asked, outcome)
+        else:
+            outcome = arrived.pop(entry.asked.number)
         with uninterrupted():
-            self._tell_storage(trial, flat, outcome, repeated_of)
+            self._book.tell(entry.asked, outcome, first)
             self._note(
                 Told(
-                    number=trial.number,
-                    flat=flat,
+                    number=entry.asked.number,
+                    flat=entry.asked.flat,
                     outcome=outcome,
-                    repeated_of=repeated_of,
-                    wall_start=started,
-                    wall_seconds=time.time() - started,
+                    repeated_of=first,
+                    wall_start=entry.asked.started,
+                    wall_seconds=time.time() - entry.asked.started,
                 )
             )
+        return outcome
 
-    def _tell_storage(
-        self, trial: optuna.Trial, flat: Point, outcome: Outcome, repeated_of: int | None
-    ) -> None:
-        trial.set_user_attr("flat", flat)
-        if repeated_of is None:
-            trial.set_user_attr("outcome", as_plain(outcome))
-        else:
-            trial.set_user_attr("repeated_of", repeated_of)
-        if outcome.state == "failed":
-            self._study.tell(trial, state=TrialState.FAIL)
-        else:
-            values, constraints = self._strategy.told(outcome)
-            for name, value in constraints.items():
-                trial.set_constraint(name, value)
-            self._study.tell(trial, values)
+    def told_values(self, outcome: Outcome) -> dict[str, float]:
+        """What a sampler was told of a setting, by name; nothing of designs and failures."""
+        if self._strategy.kind == "design" or outcome.state == "failed":
+            return {}
+        values, _ = self._strategy.told(outcome)
+        return dict(zip(self._strategy.metric_names, values, strict=True))
 
     def _note(self, told: Told) -> None:
         self.told.append(told)
@@ -271,31 +282,6 @@ class Search:
                 hypervolume=self.archive.hypervolume,
             )
         )
-
-
-def trial_rows(search: Search) -> list[dict[str, Any]]:
-    """One row for each told trial, in Optuna's order: the content of ``trials.parquet``."""
-    rows = []
-    for told in sorted(search.told, key=lambda t: t.number):
-        outcome = told.outcome
-        state: Literal["complete", "infeasible", "failed"] = outcome.state
-        rows.append(
-            {
-                "trial": told.number,
-                "state": state,
-                "reason": outcome.reason,
-                "repeated_of": told.repeated_of,
-                **told.flat,
-                **outcome.metrics,
-                "own_hypervolume": outcome.own_hypervolume,
-                "front_size": len(outcome.values),
-                "designs_scored": 0 if told.repeated_of is not None else outcome.designs_scored,
-                "wall_start_s": told.wall_start,
-                "wall_seconds": told.wall_seconds,
-                "wall_evaluation_s": outcome.seconds,
-            }
-        )
-    return rows
 
 
 def _key(flat: Point) -> str:

@@ -11,7 +11,8 @@ from dse.evaluation import Outcome
 from dse.executors import Kind
 from dse.samplers import suggest
 from search_space import KNOBS, MODEL_KNOBS, KnobValue, SearchSpace
-from studies.spec import Constraint, Objective, StudySpec
+from studies.spec import StudySpec
+from studies.spec_tables import Constraint, Objective
 
 Direction = Literal["minimize", "maximize"]
 FITS: Final = "fits"
@@ -22,6 +23,7 @@ class Strategy(Protocol):
     """What a trial is, and what Optuna is told of it."""
 
     kind: Kind
+    knobs: Sequence[str]
     directions: Sequence[Direction]
     metric_names: Sequence[str]
 
@@ -39,14 +41,13 @@ class Joint:
     """Every knob is sampled; Optuna sees the study's own objectives and constraints."""
 
     kind: Kind = "design"
+    knobs: Sequence[str] = KNOBS
 
     def __init__(self, spec: StudySpec, space: SearchSpace) -> None:
         self._objectives: Sequence[Objective] = spec.objectives
         self._constraints: Sequence[Constraint] = spec.constraints
         self._space = space
-        self.directions: Sequence[Direction] = [
-            "maximize" if o.maximised else "minimize" for o in spec.objectives
-        ]
+        self.directions: Sequence[Direction] = [_direction(o) for o in spec.objectives]
         self.metric_names: Sequence[str] = [o.metric for o in spec.objectives]
 
     def point(self, trial: optuna.Trial) -> dict[str, KnobValue]:
@@ -76,22 +77,29 @@ class Joint:
 class Nested:
     """Model knobs are sampled; exits and hardware are enumerated for each setting.
 
-    Optuna is told two figures of the setting's own inner front: its hypervolume and its best value
-    of the first objective. They depend on the setting alone, so the sampler sees a problem that
-    does not change while the common front grows.
+    What Optuna is told is worked out from the setting's own inner front: its hypervolume and its
+    best value of the first objective or, with `SearchTable.levels`, its best value of the second
+    objective at each level of the first. All of it depends on the setting alone, so the sampler
+    sees a problem that does not change while the common front grows.
     """
 
     kind: Kind = "setting"
+    knobs: Sequence[str] = MODEL_KNOBS
 
     def __init__(self, spec: StudySpec, space: SearchSpace) -> None:
-        self._first = spec.objectives[0]
+        self._first, self._second = spec.objectives[:2]
+        self._levels = spec.search.levels
         self._space = space
-        best = "maximize" if self._first.maximised else "minimize"
-        self.directions: Sequence[Direction] = [
-            "maximize",
-            "maximize" if best == "maximize" else "minimize",
-        ]
-        self.metric_names: Sequence[str] = ["own_hypervolume", f"best_{self._first.metric}"]
+        if self._levels:
+            sign = ">=" if self._first.maximised else "<="
+            self.directions: Sequence[Direction] = [_direction(self._second)] * len(self._levels)
+            self.metric_names: Sequence[str] = [
+                f"{self._second.metric} at {self._first.metric} {sign} {level:g}"
+                for level in self._levels
+            ]
+        else:
+            self.directions = ["maximize", _direction(self._first)]
+            self.metric_names = ["own_hypervolume", f"best_{self._first.metric}"]
 
     def point(self, trial: optuna.Trial) -> dict[str, KnobValue]:
         """The model knobs."""
@@ -102,9 +110,29 @@ class Nested:
         return self._space.violation(flat)
 
     def told(self, outcome: Outcome) -> tuple[list[float], dict[str, float]]:
-        """Hypervolume and best first objective of the inner front."""
+        """Hypervolume and best first objective of the inner front, or its value at each level.
+
+        Where no design reaches a level, and where the best one is worse, it is the second
+        objective's reference.
+        """
+        bounds = {FITS: 0.0 if outcome.values else 1.0}
+        if self._levels:
+            return [self._at(level, outcome.values) for level in self._levels], bounds
         if not outcome.values:
-            return [0.0, self._first.reference], {FITS: 1.0}
+            return [0.0, self._first.reference], bounds
         column = [row[0] for row in outcome.values]
         best = max(column) if self._first.maximised else min(column)
-        return [outcome.own_hypervolume, best], {FITS: 0.0}
+        return [outcome.own_hypervolume, best], bounds
+
+    def _at(self, level: float, values: Sequence[Sequence[float]]) -> float:
+        reached = [
+            row[1]
+            for row in values
+            if (row[0] >= level if self._first.maximised else row[0] <= level)
+        ]
+        best = max if self._second.maximised else min
+        return best([*reached, self._second.reference])
+
+
+def _direction(objective: Objective) -> Direction:
+    return "maximize" if objective.maximised else "minimize"

@@ -47,7 +47,7 @@ def spread(count: int, shown: int) -> list[int]:
 
 
 def front_table(front: Front, designs: Sequence[FrontDesign]) -> Table:
-    """A table of designs: metrics with their errors, and the knobs in words."""
+    """A table of designs: metrics with their errors, how sure they are, and the knobs in words."""
     metrics = list(dict.fromkeys([o.metric for o in front.objectives] + ["latency_mean_ns"]))
     table = Table(header_style="bold", pad_edge=False, box=None)
     table.add_column("id", justify="right", no_wrap=True)
@@ -56,6 +56,7 @@ def front_table(front: Front, designs: Sequence[FrontDesign]) -> Table:
         table.add_column(f"{known.title}\n{known.unit}", justify="right", no_wrap=True)
     unit = metric_of("accuracy", front.scenario.get("task")).unit
     table.add_column(f"on report\n{unit}", justify="right", no_wrap=True)
+    table.add_column("on front\n%", justify="right", no_wrap=True)
     table.add_column("model\ncheckpoint, span, sparsity enc/emb, weights/activations")
     table.add_column("exit\nthreshold", no_wrap=True)
     table.add_column("accelerator\nunits, SRAM data/mask/aux, emb/enc stored in, supply")
@@ -64,6 +65,7 @@ def front_table(front: Front, designs: Sequence[FrontDesign]) -> Table:
             str(design.id),
             *(figure_text(metric, design.metrics[metric]) for metric in metrics),
             figure_text("accuracy", design.report_accuracy),
+            "" if design.membership is None else f"{100 * design.membership:.0f}",
             *_in_words(design.knobs),
         )
     return table

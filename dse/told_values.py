@@ -80,6 +80,7 @@ def _plain(outcome: Any, kind: Kind, spec: StudySpec) -> Outcome:
         hardware=hardware,
         exits=exits,
         designs_scored=_whole("designs_scored", outcome.designs_scored),
+        designs_pruned=_whole("designs_pruned", outcome.designs_pruned),
         own_hypervolume=_finite("own_hypervolume", outcome.own_hypervolume),
         seconds=_finite("seconds", outcome.seconds),
     )

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from evaluators.encoders import TokenRow
+from evaluators.token_rows import TokenRow
 
 BATCH_SENTENCES: Final = 64
 
@@ -27,3 +27,11 @@ def equal_length_batches(rows: Sequence[TokenRow]) -> list[tuple[list[int], Tens
             part = positions[start : start + BATCH_SENTENCES]
             batches.append((part, torch.tensor([rows[i] for i in part], dtype=torch.long)))
     return batches
+
+
+def ids_and_types(batch: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Token ids (batch, tokens) and token type ids, if there are any, of a batch."""
+    if batch.ndim == 2:
+        return batch, None
+    input_ids, types = batch.unbind(-1)
+    return input_ids, types

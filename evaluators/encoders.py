@@ -1,44 +1,18 @@
-"""Transformer encoders with an exit after every layer, and the checkpoint folders they live in.
-
-A checkpoint folder stands alone: ``config.json`` (Hugging Face), ``tokenizer.json``,
-``card.json`` (how it was made and what it scores) and safetensors files whose tensors are either
-half precision or packed codes (`evaluators.weight_files`). A plain Hugging Face folder is one too
-(`evaluators.pretrained`): its exits are new, but for the last one if it has a classifier.
-"""
+"""Transformer encoders with an exit after every layer."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.masking_utils import create_bidirectional_mask
 
 from evaluators.checkpoints import CheckpointError
 from evaluators.families import FAMILIES, Family, family_of
-from evaluators.learned_spans import SPANS_FILE
-from evaluators.pretrained import (
-    WEIGHT_FILE,
-    is_pretrained,
-    read_tokenizer,
-    read_weights,
-    tokenizer_files,
-)
-from evaluators.weight_files import pack_tensors, unpack_tensors
 from hw_cost.workload import EncoderShape
-from search_space import FP16, NumberFormat
-
-MAX_TOKENS: Final = 128
-_EMBEDDING_FILE: Final = "embeddings.safetensors"
-_ENCODER_FILE: Final = "encoder.safetensors"
 
 NEW_EXIT_SEED: Final = 0
 """Seed of the exits that a plain Hugging Face folder does not have."""
@@ -171,175 +145,21 @@ def backbone_from_config(config: Mapping[str, Any]) -> PreTrainedModel:
         CheckpointError: the family is not known, or its sizes make no encoder.
     """
     family = family_of(config)
+    for name, key in family.sizes.items():
+        least = 0 if name == "token_types" else 1
+        value = config.get(key)
+        if type(value) is not int or value < least:
+            raise CheckpointError(
+                f"config.json: {key} is {value!r}, expected a whole number from {least} up."
+            )
     try:
         return family.backbone(config)
     except Exception as error:  # of many kinds, bare assertions and divisions by 0 among them
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise CheckpointError(f"The sizes in config.json make no encoder ({reason}).") from error
-
-
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """The tokenizer of a checkpoint folder, truncating at `MAX_TOKENS`.
-
-    Raises:
-        CheckpointError: its files are missing or damaged.
-    """
-    tokenizer = read_tokenizer(folder)
-    tokenizer.enable_truncation(MAX_TOKENS)
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def token_ids(tokenizer: Tokenizer, texts: Iterable[str]) -> list[list[int]]:
-    """Token ids of each text, special tokens included."""
-    return [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
-
-
-TokenRow = Sequence[int] | Sequence[tuple[int, int]]
-"""Token ids of one text, or token and token type ids of a pair."""
-
-
-def token_rows(
-    tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str], *, has_types: bool = True
-) -> list[TokenRow]:
-    """Token ids of each text, or (token id, token type id) of each pair, marks included.
-
-    Args:
-        tokenizer: of the checkpoint; it knows what stands between the texts of a pair.
-        texts: the first texts.
-        pairs: the second ones; empty for a task with one text.
-        has_types: whether the encoder tells the two texts apart; else pairs are token ids alone.
-    """
-    if not pairs:
-        return [*token_ids(tokenizer, texts)]
-    encodings = tokenizer.encode_batch(list(zip(texts, pairs, strict=True)))
-    if not has_types:
-        return [encoding.ids for encoding in encodings]
-    return [list(zip(e.ids, e.type_ids, strict=True)) for e in encodings]
-
-
-def pad_batch(rows: Sequence[Sequence[int]], pad_id: int = 0) -> tuple[Tensor, Tensor]:
-    """Input ids and attention mask, both (batch, longest row), of token id rows."""
-    longest = max(len(row) for row in rows)
-    input_ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(rows), longest), dtype=torch.long)
-    for i, row in enumerate(rows):
-        input_ids[i, : len(row)] = torch.tensor(row, dtype=torch.long)
-        mask[i, : len(row)] = 1
-    return input_ids, mask
-
-
-def pad_rows(rows: Sequence[TokenRow], pad_id: int) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Input ids, attention mask and token type ids, all (batch, longest row), of `token_rows`.
-
-    Token type ids are None for rows of single texts, and 0 where there is padding.
-    """
-    if not isinstance(rows[0][0], tuple):
-        return *pad_batch(rows, pad_id), None  # type: ignore[arg-type]
-    ids, mask = pad_batch([[token for token, _ in row] for row in rows], pad_id)  # type: ignore[misc]
-    types, _ = pad_batch([[kind for _, kind in row] for row in rows], 0)  # type: ignore[misc]
-    return ids, mask, types
-
-
-def save_checkpoint(
-    model: ExitEncoder,
-    folder: Path,
-    tokenizer: Tokenizer,
-    number_format: NumberFormat = FP16,
-    card: Mapping[str, Any] | None = None,
-) -> None:
-    """Write a checkpoint folder: config, tokenizer, model card and packed weights.
-
-    Args:
-        model: the encoder with its exits.
-        folder: where to.
-        tokenizer: its tokenizer.
-        number_format: of its matrices; those of IEEE formats are in half precision.
-        card: how it was made and what it scores.
-
-    Raises:
-        ValueError: the weights do not fit the format.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = model.family.config_keys
-    config = {k: v for k, v in model.backbone.config.to_dict().items() if k in keys}
-    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    tokenizer.save(str(folder / "tokenizer.json"))
-    if card is not None:
-        (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n")
-    state = model.state_dict()
-    parts: dict[str, dict[str, Tensor]] = {_EMBEDDING_FILE: {}, _ENCODER_FILE: {}}
-    for name, tensor in state.items():
-        if tensor.is_floating_point():
-            part = _EMBEDDING_FILE if ".embeddings." in name else _ENCODER_FILE
-            parts[part][name] = tensor.detach()
-    for file_name, tensors in parts.items():
-        packed, metadata = pack_tensors(tensors, number_format)
-        save_file(packed, folder / file_name, metadata=metadata)
-
-
-def load_checkpoint(folder: Path, n_classes: int = 2) -> ExitEncoder:
-    """The encoder of a checkpoint folder, in fp32, ready for inference.
-
-    Args:
-        folder: a folder of `save_checkpoint`, or a plain Hugging Face folder, whose exits are new
-            (`renew_exits`). Pooler and classifier of a sequence-classification checkpoint are the
-            last exit.
-        n_classes: of exits that are new; a classifier in the folder has its own number.
-
-    Raises:
-        CheckpointError: the folder or a file of it is missing, damaged or of another shape, or the
-            only weights are pickled.
-    """
-    config = _read_config(folder)
-    if not (folder / _ENCODER_FILE).is_file() and is_pretrained(folder):
-        return _load_pretrained(folder, config, n_classes)
-    tensors = unpack_tensors(folder / _EMBEDDING_FILE) | unpack_tensors(folder / _ENCODER_FILE)
-    classes = tensors.get("exits.0.classifier.bias")
-    if classes is None:
-        raise CheckpointError(f"{folder / _ENCODER_FILE}: no exit after layer 1.")
-    model = ExitEncoder(backbone_from_config(config), n_classes=len(classes))
-    return _with_weights(model, tensors, folder)
-
-
-def _load_pretrained(folder: Path, config: Mapping[str, Any], n_classes: int) -> ExitEncoder:
-    weights = read_weights(folder, family_of(config))
-    model = ExitEncoder(backbone_from_config(config), weights.classes or n_classes)
-    renew_exits(model)
-    tensors = {f"exits.{name}": tensor for name, tensor in model.exits.state_dict().items()}
-    tensors |= {f"backbone.{name}": tensor for name, tensor in weights.encoder.items()}
-    last = model.n_layers - 1
-    tensors |= {f"exits.{last}.{name}": tensor for name, tensor in weights.last_exit.items()}
-    return _with_weights(model, tensors, folder)
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; expected a checkpoint folder.")
-    try:
-        config = json.loads(path.read_text())
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not JSON ({error}).") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path}: {type(config).__name__}, expected an object.")
-    return config
-
-
-def _with_weights(model: ExitEncoder, tensors: Mapping[str, Tensor], folder: Path) -> ExitEncoder:
-    """The model with those weights: all that it has, and none that it has not."""
-    try:
-        missing, unexpected = model.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CheckpointError(f"{folder}: weights do not fit config.json ({reason}).") from error
-    buffers = {
-        name for name, tensor in model.state_dict().items() if not tensor.is_floating_point()
-    }
-    if set(missing) - buffers or unexpected:
-        names = sorted((set(missing) - buffers) | set(unexpected))
-        raise CheckpointError(f"{folder}: weights do not fit config.json (first: {names[0]}).")
-    return model.eval()
+        raise CheckpointError(
+            f"config.json: its values make no encoder ({reason}); expected those of a "
+            f"{family.name} encoder."
+        ) from error
 
 
 def encoder_shape(config: Mapping[str, Any], n_classes: int = 2) -> EncoderShape:
@@ -355,38 +175,3 @@ def encoder_shape(config: Mapping[str, Any], n_classes: int = 2) -> EncoderShape
     except KeyError as error:
         raise CheckpointError(f"config.json lacks {error}; expected an encoder's sizes.") from error
     return EncoderShape(**({"token_types": 0} | sizes), first_position=first, classes=n_classes)
-
-
-def checkpoint_hash(folder: Path) -> str:
-    """SHA-256 of everything in a checkpoint folder that can change a logit, hexadecimal.
-
-    Tensors count by name, type, shape and content, so the same weights written twice are the same.
-
-    Raises:
-        CheckpointError: a file is missing or damaged.
-    """
-    weights: tuple[str, ...] = (_EMBEDDING_FILE, _ENCODER_FILE)
-    digest = hashlib.sha256()
-    if not (folder / _ENCODER_FILE).is_file() and is_pretrained(folder):
-        weights = (WEIGHT_FILE,)
-        digest.update(f"new exits {NEW_EXIT_SEED}".encode())
-    spans = [SPANS_FILE] if (folder / SPANS_FILE).is_file() else []
-    for name in ("config.json", *tokenizer_files(folder), *spans):
-        path = folder / name
-        if not path.is_file():
-            raise CheckpointError(f"{path}: no such file; the checkpoint folder is incomplete.")
-        digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    for name in weights:
-        path = folder / name
-        if not path.is_file():
-            raise CheckpointError(f"{path}: no such file; the checkpoint folder is incomplete.")
-        try:
-            with safe_open(path, framework="pt") as handle:
-                digest.update(json.dumps(sorted((handle.metadata() or {}).items())).encode())
-                for key in sorted(handle.keys()):
-                    tensor = handle.get_tensor(key)
-                    digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                    digest.update(tensor.numpy().tobytes())
-        except SafetensorError as error:
-            raise CheckpointError(f"{path}: not a safetensors file ({error}).") from error
-    return digest.hexdigest()

@@ -271,9 +271,9 @@ def family_of(config: Mapping[str, Any]) -> Family:
     family = FAMILIES.get(name) if isinstance(name, str) else None
     if family is None:
         known = ", ".join(repr(known) for known in FAMILIES)
-        raise CheckpointError(f"Model family {name!r} in config.json: expected one of {known}.")
+        raise CheckpointError(f"config.json: model_type is {name!r}, expected one of {known}.")
     if config.get("inner_group_num", 1) != 1:
         raise CheckpointError(
-            f"inner_group_num {config['inner_group_num']!r} in config.json: expected 1."
+            f"config.json: inner_group_num is {config['inner_group_num']!r}, expected 1."
         )
     return family

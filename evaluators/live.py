@@ -15,21 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from evaluators.batches import equal_length_batches
+from evaluators.checkpoint_folders import checkpoint_hash
 from evaluators.checkpoints import CheckpointError
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import (
-    ExitHead,
-    TokenRow,
-    checkpoint_hash,
-    load_tokenizer,
-    token_rows,
-)
+from evaluators.encoders import ExitHead
 from evaluators.faults.storage import Storage, storage_of
 from evaluators.faults.trials import FAULT_TRIALS, FaultTrials
 from evaluators.glue import TaskData
+from evaluators.learned_spans import read_spans
+from evaluators.limits import check_rows, check_spans
 from evaluators.predictor import predicted_entropy_table
 from evaluators.stages import Progress, first_drawn, select_order
 from evaluators.task_metrics import TASK_METRICS
+from evaluators.token_rows import TokenRow, load_tokenizer, token_rows
 from evaluators.trace_cache import TraceCache
 from evaluators.traces import LUT_ROWS, TRACE_VERSION, ExitTrace, Split, entropies
 from search_space import ModelKnobs, TraceKey
@@ -66,7 +64,8 @@ class LiveEvaluator:
 
         Raises:
             ValueError: the looks do not rise from 1 to less than all ``select`` sentences.
-            CheckpointError: the checkpoint has not as many outputs as the task has classes.
+            CheckpointError: the checkpoint is missing or damaged, its files do not fit one another,
+                or it has not as many outputs as the task has classes.
         """
         self._encoder = CompressibleEncoder(folder, data.task.n_outputs)
         self._task = data.task
@@ -92,6 +91,8 @@ class LiveEvaluator:
         self._set_to: TraceKey | None = None
         self._has_faults = False
         self._calibration = rows(data.calibration.texts, data.calibration.pairs)
+        check_rows(folder, self._encoder.model, [*self._evaluated, *self._calibration])
+        check_spans(folder, self._encoder.model, read_spans(folder))
         self._scale_batches = [
             batch for _, batch in equal_length_batches(self._calibration[:SCALE_SENTENCES])
         ]

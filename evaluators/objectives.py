@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evaluators.encoders import ExitEncoder, TokenRow, pad_rows
+from evaluators.encoders import ExitEncoder
+from evaluators.token_rows import TokenRow, pad_rows
 from evaluators.trainable_compression import TrainableCompression
 from evaluators.training_stages import Stage
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from evaluators.checkpoints import CheckpointError
 from evaluators.families import Family
+from evaluators.weight_files import check_finite
 
 WEIGHT_FILE: Final = "model.safetensors"
 TOKENIZER_FILES: Final = (
@@ -87,7 +88,7 @@ def read_weights(folder: Path, family: Family) -> PretrainedWeights:
     other heads is left out.
 
     Raises:
-        CheckpointError: the file is damaged.
+        CheckpointError: the file is damaged, or a weight is not finite.
     """
     path = folder / WEIGHT_FILE
     try:
@@ -117,6 +118,7 @@ def read_weights(folder: Path, family: Family) -> PretrainedWeights:
             )
     except SafetensorError as error:
         raise CheckpointError(f"{path}: not a safetensors file ({error}).") from error
+    check_finite(path, encoder | last_exit)
     return PretrainedWeights(encoder, last_exit)
 
 
@@ -213,7 +215,10 @@ def _lower_case(folder: Path) -> bool:
     path = folder / TOKENIZER_CONFIG
     if not path.is_file():
         return True
-    config = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not JSON ({error}).") from error
     chosen = config.get("do_lower_case", True) if isinstance(config, dict) else None
     if not isinstance(chosen, bool):
         raise CheckpointError(f"{path}: do_lower_case {chosen!r}, expected true or false.")

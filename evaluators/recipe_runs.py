@@ -7,35 +7,31 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from evaluators.batches import equal_length_batches
-from evaluators.cards import as_json, majority_score
+from evaluators.cards import recipe_card, scores_on_card
+from evaluators.checkpoint_folders import checkpoint_hash, load_checkpoint, save_checkpoint
 from evaluators.checkpoints import CheckpointError, checkpoint_folder
-from evaluators.encoders import (
-    ExitEncoder,
-    ExitHead,
-    TokenRow,
-    load_checkpoint,
-    load_tokenizer,
-    renew_exits,
-    save_checkpoint,
-    token_ids,
-    token_rows,
-)
+from evaluators.encoders import ExitEncoder, renew_exits
 from evaluators.glue import DATASETS_PREFIX, Sentences, TaskData, load_task, training_texts
 from evaluators.learned_spans import Spans, hard_spans, write_spans
+from evaluators.limits import check_padding, check_rows
 from evaluators.live import SCALE_SENTENCES
 from evaluators.objectives import HiddenObjective, TaskObjective
 from evaluators.recipes import MINILM, Recipe
 from evaluators.students import pretrained_folder, pretrained_minilm, shared_student
 from evaluators.tasks import glue_task
-from evaluators.trainable_compression import SOFT_SPANS, TrainableCompression
+from evaluators.teachers import load_teacher, outputs_of
+from evaluators.token_rows import TokenRow, load_tokenizer, token_ids, token_rows
+from evaluators.trainable_compression import TrainableCompression
 from evaluators.training import Progress, exit_scores, run_stage, saved_state
+from evaluators.training_spans import SOFT_SPANS
 from evaluators.training_stages import (
     CHECKPOINT,
     INITIAL,
@@ -45,6 +41,7 @@ from evaluators.training_stages import (
     Trained,
     TrainingError,
 )
+from evaluators.work_folders import check_out, make_folder, stage_digests
 
 _TEXT_WORDS: Final = 32
 _TEXT_TOKENS: Final = 48
@@ -73,6 +70,7 @@ class RecipeRun:
     tokenizer: Tokenizer = field(init=False)
     _initial: nn.Module | None = field(init=False, default=None)
     _spans: Spans | None = field(init=False, default=None)
+    _digests: dict[str, str] = field(init=False, default_factory=dict)
 
     def finished(self, out: Path) -> None:
         """Run what is left of the recipe and write the checkpoint.
@@ -81,22 +79,41 @@ class RecipeRun:
             out: checkpoint folder.
 
         Raises:
-            CheckpointError: a checkpoint, or the state of an earlier stage, is missing or damaged.
-            GlueDataError: the data are.
+            CheckpointError: a checkpoint, or the state of an earlier stage, is missing or damaged,
+                or a folder is in the way or cannot be made.
+            GlueDataError: the data are missing or damaged.
             TrainingError: the recipe does not fit the encoder or the task, or a loss is not finite.
         """
-        self.work.mkdir(parents=True, exist_ok=True)
-        self.data = load_task(glue_task(self.recipe.task), self.source)
-        self.say(self.data.description)
-        model = self._started()
-        for stage in self.recipe.stages:
-            stage.weights_of_exits(model.n_layers)
-        first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         stages = self.recipe.stages
         saved = [i for i, one in enumerate(stages) if (self.work / _state_file(one)).is_file()]
+        initial = self._initial_folder()
+        teacher = self._teacher_folder()
+        sources = [initial, *([teacher] if teacher else [])]
+        check_out(out, sources, is_begun=bool(saved))
+        self.data = load_task(glue_task(self.recipe.task), self.source)
+        self.say(self.data.description)
+        model = self._started(initial)
+        # What a later stage would stumble over is said before the first one takes its hours.
+        for stage in stages:
+            stage.weights_of_exits(model.n_layers)
+            if stage.teacher == CHECKPOINT:
+                self._teacher_of(stage, model)
+        origins = {"data": self.data.content_hash()}
+        if self.recipe.initial != MINILM:
+            origins["initial"] = checkpoint_hash(initial)
+        if teacher is not None:
+            origins["teacher"] = checkpoint_hash(teacher)
+        names = [stage.name for stage in stages]
+        digests = stage_digests(self.recipe, origins)
+        self._digests = dict(zip(names, digests, strict=True))
+        for folder in (self.work, out):
+            make_folder(folder)
+        first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         sentences = []
         texts = self._texts() if any(one.data is StageData.TEXT for one in stages) else []
         task_rows = self._rows(self.data.train, model)
+        check_padding(initial, model)
+        check_rows(initial, model, task_rows)
         for index, stage in enumerate(stages):
             rows = texts if stage.data is StageData.TEXT else task_rows
             sentences.append(len(rows))
@@ -108,10 +125,34 @@ class RecipeRun:
                 self._remember_spans(stage)
         self._write(model, out, sentences)
 
-    def _started(self) -> ExitEncoder:
+    def _initial_folder(self) -> Path:
+        initial = self.recipe.initial
+        return pretrained_folder() if initial == MINILM else _folder(initial)
+
+    def _teacher_folder(self) -> Path | None:
+        """Folder of the checkpoint that stages learn from; None if no stage does.
+
+        Raises:
+            TrainingError: it is named and not needed, or needed and not named.
+        """
+        learning = [one.name for one in self.recipe.stages if one.teacher == CHECKPOINT]
+        if not learning:
+            if self.teacher is not None:
+                raise TrainingError(
+                    f"--teacher {self.teacher}: no stage of the recipe learns from a checkpoint; "
+                    f"leave it out, or give a stage the teacher {CHECKPOINT!r}."
+                )
+            return None
+        if self.teacher is None and not self.recipe.teacher:
+            raise TrainingError(
+                f"Stage {learning[0]!r} learns from a checkpoint: name one by --teacher, or as "
+                "teacher in the recipe."
+            )
+        return self.teacher or _folder(self.recipe.teacher)
+
+    def _started(self, folder: Path) -> ExitEncoder:
         """The encoder that the first stage starts from, and its tokenizer."""
         initial = self.recipe.initial
-        folder = pretrained_folder() if initial == MINILM else _folder(initial)
         self.tokenizer = load_tokenizer(folder)
         torch.manual_seed(self.seed)
         if initial != MINILM:
@@ -134,7 +175,7 @@ class RecipeRun:
     def _with_outputs(self, model: ExitEncoder) -> ExitEncoder:
         """The encoder with as many outputs as the task has: other exits are taken off."""
         wanted = self.data.task.n_outputs
-        if _outputs(model) == wanted:
+        if outputs_of(model) == wanted:
             return model
         renewed = ExitEncoder(model.backbone, n_classes=wanted)
         renew_exits(renewed)
@@ -190,7 +231,10 @@ class RecipeRun:
         if stage.teacher == INITIAL:
             assert self._initial is not None
             hidden = HiddenObjective(model, self._initial, rows)
-            run_stage(stage, model, hidden, lengths, self.work, self.seed, self.say)
+            run_stage(
+                *(stage, model, hidden, lengths, self.work, self.seed, self.say),
+                recipe=self._digests[stage.name],
+            )
             return
         # Hooks of the compression stay on a copy; so do the parameters that are frozen.
         learner = copy.deepcopy(model)
@@ -212,7 +256,7 @@ class RecipeRun:
         def after_epoch(epoch: int) -> None:
             if compression is not None:
                 compression.plain()
-            scores = self._scores(learner, self.data.select)
+            scores = exit_scores(learner, self.tokenizer, self.data.select, self.data.task)
             told = "; ".join(f"{name} {_told(values)}" for name, values in scores.items())
             self.say(f"{stage.name}: epoch {epoch} of {stage.epochs}, on select: {told}")
 
@@ -220,6 +264,7 @@ class RecipeRun:
             *(stage, learner, objective, lengths, self.work, self.seed, self.say),
             after_epoch=after_epoch,
             of=f"{self.data.task.name}, seed {self.seed}",
+            recipe=self._digests[stage.name],
         )
         if compression is not None:
             self._spans = compression.finish() or self._spans
@@ -230,21 +275,9 @@ class RecipeRun:
         if stage.teacher == ITSELF:
             return None
         if stage.teacher == CHECKPOINT:
-            if self.teacher is None and not self.recipe.teacher:
-                raise TrainingError(
-                    f"Stage {stage.name!r} learns from a checkpoint: name one by --teacher, or as "
-                    "teacher in the recipe."
-                )
-            folder = self.teacher or _folder(self.recipe.teacher)
-            other = load_checkpoint(folder, self.data.task.n_outputs)
-            if _outputs(other) != self.data.task.n_outputs:
-                raise TrainingError(
-                    f"Teacher {folder} has {_outputs(other)} outputs at every exit, expected "
-                    f"{self.data.task.n_outputs} for {self.data.task.name}: name one that was "
-                    "trained for it by --teacher."
-                )
-            self._check_hidden(stage, model, other)
-            return other
+            folder = self._teacher_folder()
+            assert folder is not None
+            return load_teacher(folder, self.data, self.tokenizer, stage, model)
         weights = saved_state(self.work, stage.teacher, "model")
         if weights is None:
             raise self._lost(stage.teacher, f"stage {stage.name!r} learns from its weights")
@@ -252,69 +285,26 @@ class RecipeRun:
         teacher.load_state_dict(weights)
         return teacher.eval()
 
-    def _check_hidden(self, stage: Stage, model: ExitEncoder, teacher: ExitEncoder) -> None:
-        """Refuse a teacher whose hidden states the encoder's cannot be matched with."""
-        widths = [one.exits[0].get_submodule("pooler").in_features for one in (model, teacher)]
-        if stage.hidden_weight and (model.n_layers % teacher.n_layers or len(set(widths)) > 1):
-            raise TrainingError(
-                f"hidden_weight of stage {stage.name!r}: {model.n_layers} layers of width "
-                f"{widths[0]} cannot match the {teacher.n_layers} of width {widths[1]} of the "
-                "teacher; expected the same width and a multiple of its layers."
-            )
-
     def _write(self, model: ExitEncoder, out: Path, sentences: Sequence[int]) -> None:
         """Write the checkpoint with its card, which also scores the weights as they were stored."""
         model.eval()
         recipe, data = self.recipe, self.data
-        last = recipe.stages[-1]
-        teacher = self._teacher_of(last, model)
-        card: dict[str, Any] = {
-            "title": recipe.title,
-            "task": data.task.name,
-            "data": data.description,
-            "metrics": list(data.task.metrics),
-            "train_sentences": len(data.train),
-            "data_sha256": data.content_hash(),
-            "initial": recipe.initial,
-            "stored_as": str(recipe.stored_as),
-            "seed": self.seed,
-            "stages": [
-                {**as_json(stage), "sentences": count, "steps": stage.steps(count)}
-                for stage, count in zip(recipe.stages, sentences, strict=True)
-            ],
-            "torch": torch.__version__,
-            "majority_class": {
-                "select": majority_score(data.select, data.task),
-                "report": majority_score(data.report, data.task),
-            },
-        }
+        teacher = self._teacher_of(recipe.stages[-1], model)
+        card = recipe_card(recipe, data, self.seed, sentences)
         if teacher is not None:
-            self._score(card, "teacher", teacher)
-        self._score(card, "fp32", model)
-        save_checkpoint(model, out, self.tokenizer, recipe.stored_as, card)
+            card |= scores_on_card("teacher", teacher, self.tokenizer, data)
+        card |= scores_on_card("fp32", model, self.tokenizer, data)
+        try:
+            save_checkpoint(model, out, self.tokenizer, recipe.stored_as, card)
+        except SafetensorError as error:
+            raise CheckpointError(
+                f"{out}: cannot be written ({error}); make room, and run the same command again: "
+                "trained weights are in the work folder."
+            ) from error
         write_spans(out, self._spans)
-        self._score(card, "stored", load_checkpoint(out))
+        card |= scores_on_card("stored", load_checkpoint(out), self.tokenizer, data)
         (out / "card.json").write_text(json.dumps(card, indent=2) + "\n")
         self.say(f"{out}: {json.dumps(card['accuracy_stored'])}")
-
-    def _score(self, card: dict[str, Any], name: str, model: ExitEncoder) -> None:
-        """Put the scores of every exit on the splits in the card, without compression.
-
-        ``accuracy_NAME`` is of the task's primary metric, ``further_NAME`` of its others.
-        """
-        parts = {"select": self.data.select, "report": self.data.report}
-        if self.data.mismatched is not None:
-            parts["mismatched"] = self.data.mismatched
-        scores = {split: self._scores(model, part) for split, part in parts.items()}
-        first, *others = self.data.task.metrics
-        card[f"accuracy_{name}"] = {split: found[first] for split, found in scores.items()}
-        if others:
-            card[f"further_{name}"] = {
-                other: {split: found[other] for split, found in scores.items()} for other in others
-            }
-
-    def _scores(self, model: ExitEncoder, data: Sentences) -> dict[str, list[float]]:
-        return exit_scores(model, self.tokenizer, data, self.data.task)
 
 
 def _folder(checkpoint: str) -> Path:
@@ -325,13 +315,6 @@ def _folder(checkpoint: str) -> Path:
 
 def _state_file(stage: Stage) -> str:
     return f"{stage.name}.safetensors"
-
-
-def _outputs(model: ExitEncoder) -> int:
-    """Outputs of every exit."""
-    head = model.exits[0]
-    assert isinstance(head, ExitHead)
-    return head.classifier.out_features
 
 
 def _told(values: Sequence[float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -146,11 +147,22 @@ def _value(kind: Any, given: Any, where: str) -> Any:
                 f"{where} {given!r}{nearest(given, values)}: expected one of {', '.join(values)}."
             )
         return kind(given)
-    if kind is float and isinstance(given, int) and not isinstance(given, bool):
-        return float(given)
+    if kind is float and isinstance(given, int | float) and not isinstance(given, bool):
+        return _finite(given, where)
     if not isinstance(given, kind) or (isinstance(given, bool) and kind is not bool):
         raise ValueError(f"{where} {given!r}: expected {_IN_WORDS.get(kind, 'text')}.")
     return given
+
+
+def _finite(given: float, where: str) -> float:
+    """A number as it is; TOML can also say ``inf``, ``nan`` and integers beyond all floats."""
+    try:
+        value = float(given)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ValueError(f"{where} {str(given)[:20]}: expected a finite number.")
+    return value
 
 
 _IN_WORDS: Final[Mapping[Any, str]] = {

@@ -8,7 +8,6 @@ without replacement for any k, the same sentences for every setting, and bounds 
 
 from __future__ import annotations
 
-import io
 import random
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.faults.trials import FaultTrials
-from evaluators.traces import DAMAGE, ExitTrace, Split, fault_arrays, faults_of
+from evaluators.trace_archives import Arrays, archive_bytes, measured_fields, opened_archive
+from evaluators.traces import ExitTrace, Split
 
 ORDER_SEED: Final = 20_202
 
@@ -123,17 +123,8 @@ class Progress:
 
 def progress_bytes(progress: Progress) -> bytes:
     """Progress as an ``.npz`` archive."""
-    file = io.BytesIO()
-    np.savez(
-        file,
-        positions=progress.positions,
-        logits=progress.logits,
-        predicted_entropies=progress.predicted_entropies,
-        head_spans=np.array(progress.head_spans, dtype=np.int64),
-        densities=np.array([progress.encoder_density, progress.embedding_density]),
-        **fault_arrays(progress.faults),  # type: ignore[arg-type]  # may be allow_pickle
-    )
-    return file.getvalue()
+    sentences: Arrays = {"positions": progress.positions, "logits": progress.logits}
+    return archive_bytes(sentences, progress)
 
 
 def progress_of_bytes(content: bytes) -> Progress:
@@ -142,16 +133,7 @@ def progress_of_bytes(content: bytes) -> Progress:
     Raises:
         ValueError: the archive is damaged.
     """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return Progress(
-                positions=stored["positions"],
-                logits=stored["logits"],
-                predicted_entropies=stored["predicted_entropies"],
-                head_spans=tuple(tuple(int(s) for s in row) for row in stored["head_spans"]),
-                encoder_density=float(stored["densities"][0]),
-                embedding_density=float(stored["densities"][1]),
-                faults=faults_of(stored),
-            )
-    except DAMAGE as error:
-        raise ValueError(f"damaged progress ({error})") from error
+    with opened_archive(content, "progress") as stored:
+        return Progress(
+            positions=stored["positions"], logits=stored["logits"], **measured_fields(stored)
+        )

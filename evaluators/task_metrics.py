@@ -5,9 +5,8 @@ in the inner search. `official_score` is the definition of each, by scikit-learn
 vector at a time: reports use it, and tests compare the arithmetic with it. Ranks are SciPy's.
 
 Standard errors of accuracy (binomial) and of Pearson's correlation (Fisher's z) are closed forms.
-Those of F1, Matthews' and Spearman's correlations are the standard deviation over `RESAMPLES`
-bootstrap samples of the sentences (Efron, Annals of Statistics 7, 1979). All settings share the
-same samples, so an error depends neither on the other settings nor on their order.
+Those of F1, Matthews' and Spearman's correlations come from bootstrap samples that all settings
+share (`evaluators.bootstrap`).
 
 Differences between two settings are paired, since both answer the same sentences: the standard
 error of a difference of accuracies is that of the mean of the sentences' differences, those of the
@@ -16,26 +15,26 @@ other metrics are the standard deviation of the difference over the same bootstr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-RESAMPLES: Final = 1_000
-BOOTSTRAP_SEED: Final = 20_202
-_BLOCK: Final = 125
-"""Resamples worked out at once: bounds memory."""
+from evaluators.bootstrap import (
+    RESAMPLES,
+    Array,
+    FloatArray,
+    OfPredictions,
+    Resampled,
+    bootstrap_differences,
+    bootstrap_error,
+    resamples,
+)
+
 _ROUNDING: Final = 1e-12
 """Share of a sum of squares below which its spread is the rounding of equal numbers."""
-
-Array = NDArray[Any]
-FloatArray = NDArray[np.float64]
 OfCounts = Callable[[Array, Array, Array, int], FloatArray]
-Resampled = Callable[[Array, Array], FloatArray]
-"""A metric (`RESAMPLES`, n_settings) in every bootstrap sample, from predictions and labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,7 @@ class TaskMetric:
         values: metric (n_settings,) of predictions (n_settings, n_sentences) and labels
             (n_sentences,).
         errors: its standard errors (n_settings,).
+        resampled: metric (`RESAMPLES`, n_settings) in every bootstrap sample, from the same.
         differences: the metric of some predictions less that of others (n_settings,), of the same
             sentences, and the paired standard errors (n_settings,); from both predictions
             (n_settings, n_sentences), two sentences or more, and the labels (n_sentences,).
@@ -55,8 +55,9 @@ class TaskMetric:
 
     title: str
     unit: str
-    values: Callable[[Array, Array], FloatArray]
-    errors: Callable[[Array, Array], FloatArray]
+    values: OfPredictions
+    errors: OfPredictions
+    resampled: Resampled
     differences: Callable[[Array, Array, Array], tuple[FloatArray, FloatArray]]
 
 
@@ -71,6 +72,15 @@ def accuracy_error(predictions: Array, labels: Array) -> FloatArray:
     share = accuracy(predictions, labels)
     error: FloatArray = np.sqrt(share * (1 - share) / max(predictions.shape[1] - 1, 1))
     return error
+
+
+def _accuracy_resampled(predictions: Array, labels: Array) -> FloatArray:
+    """Share of right answers in every bootstrap sample."""
+    right = (predictions == labels).T.astype(np.float32)
+    found = np.empty((RESAMPLES, len(predictions)))
+    for block, weights in resamples(len(labels)):
+        found[block] = weights.astype(np.float32) @ right  # exact: counts are far below 2**24
+    return found / len(labels)
 
 
 def accuracy_differences(
@@ -123,7 +133,7 @@ def _pearson_resampled(predictions: Array, labels: Array) -> FloatArray:
     n_sentences = len(labels)
     x, y = (predictions - predictions.mean(axis=1, keepdims=True)).T, labels - labels.mean()
     found = np.empty((RESAMPLES, len(predictions)))
-    for block, weights in _resamples(n_sentences):
+    for block, weights in resamples(n_sentences):
         sum_x, sum_y = weights @ x, (weights @ y)[:, None]
         square_x, square_y = weights @ (x * x), (weights @ (y * y))[:, None]
         spread_x = square_x - sum_x**2 / n_sentences
@@ -148,7 +158,7 @@ def _spearman_resampled(predictions: Array, labels: Array) -> FloatArray:
     n_sentences = len(labels)
     middle = (n_sentences + 1) / 2
     found = np.empty((RESAMPLES, len(distinct)))
-    for block, weights in _resamples(n_sentences):
+    for block, weights in resamples(n_sentences):
         y = _ranks_within(labels, weights) - middle
         for column, row in enumerate(distinct):
             x = _ranks_within(row, weights) - middle
@@ -192,7 +202,7 @@ def _resampled_counts(of_counts: OfCounts) -> Resampled:
         found = np.empty((RESAMPLES, len(predictions)))
         columns = [(said & true[:, None]), said, true[:, None]]
         right, predicted, labelled = (column.astype(np.float32) for column in columns)
-        for block, weights in _resamples(n_sentences):
+        for block, weights in resamples(n_sentences):
             times = weights.astype(np.float32)  # exact: counts are far below 2**24
             found[block] = of_counts(
                 times @ right, times @ predicted, times @ labelled, n_sentences
@@ -202,86 +212,36 @@ def _resampled_counts(of_counts: OfCounts) -> Resampled:
     return resampled
 
 
-def _bootstrap_error(resampled: Resampled) -> Callable[[Array, Array], FloatArray]:
-    """Bootstrap standard error (n_settings,) of a metric."""
-
-    def errors(predictions: Array, labels: Array) -> FloatArray:
-        error: FloatArray = resampled(predictions, labels).std(axis=0, ddof=1)
-        return error
-
-    return errors
-
-
-def _bootstrap_differences(
-    values: Callable[[Array, Array], FloatArray], resampled: Resampled
-) -> Callable[[Array, Array, Array], tuple[FloatArray, FloatArray]]:
-    """Differences of a metric with bootstrap errors, as `TaskMetric.differences`."""
-
-    def differences(
-        predictions: Array, others: Array, labels: Array
-    ) -> tuple[FloatArray, FloatArray]:
-        found = resampled(predictions, labels) - resampled(others, labels)
-        return values(predictions, labels) - values(others, labels), found.std(axis=0, ddof=1)
-
-    return differences
-
-
-def _resamples(n_sentences: int) -> Iterator[tuple[slice, FloatArray]]:
-    """Blocks of bootstrap samples: rows of the sample, and how often each holds each sentence."""
-    every = _resample_weights(n_sentences)
-    for start in range(0, RESAMPLES, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        yield block, every[block].astype(np.float64)
-
-
-@lru_cache(maxsize=2)
-def _resample_weights(n_sentences: int) -> NDArray[np.uint8]:
-    """How often each of the samples holds each sentence, (`RESAMPLES`, n_sentences)."""
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    weights = np.empty((RESAMPLES, n_sentences), dtype=np.uint8)
-    for row in weights:
-        drawn = rng.integers(0, n_sentences, n_sentences)
-        row[:] = np.minimum(np.bincount(drawn, minlength=n_sentences), 255)
-    weights.flags.writeable = False
-    return weights
-
-
 def _ratio(above: Array, below: Array) -> FloatArray:
     """The quotient, 0 where the denominator is."""
     return np.divide(above, below, out=np.zeros(np.shape(above)), where=below > 0)
 
 
-_f1_resampled: Final = _resampled_counts(_f1_of_counts)
-_matthews_resampled: Final = _resampled_counts(_matthews_of_counts)
-spearman_error: Final = _bootstrap_error(_spearman_resampled)
-"""Bootstrap standard error (n_settings,) of Spearman's correlation."""
+def _bootstrapped(
+    title: str,
+    unit: str,
+    values: OfPredictions,
+    resampled: Resampled,
+    errors: OfPredictions | None = None,
+) -> TaskMetric:
+    """A metric whose standard errors come from bootstrap samples, unless there is a closed form."""
+    differences = bootstrap_differences(values, resampled)
+    error = errors or bootstrap_error(resampled)
+    return TaskMetric(title, unit, values, error, resampled, differences)
+
 
 TASK_METRICS: Final = {
-    "accuracy": TaskMetric("Accuracy", "%", accuracy, accuracy_error, accuracy_differences),
-    "f1": TaskMetric(
-        "F1", "%", f1, _bootstrap_error(_f1_resampled), _bootstrap_differences(f1, _f1_resampled)
+    "accuracy": TaskMetric(
+        "Accuracy", "%", accuracy, accuracy_error, _accuracy_resampled, accuracy_differences
     ),
-    "matthews": TaskMetric(
-        "Matthews correlation",
-        "points",
-        matthews,
-        _bootstrap_error(_matthews_resampled),
-        _bootstrap_differences(matthews, _matthews_resampled),
+    "f1": _bootstrapped("F1", "%", f1, _resampled_counts(_f1_of_counts)),
+    "matthews": _bootstrapped(
+        "Matthews correlation", "points", matthews, _resampled_counts(_matthews_of_counts)
     ),
-    "pearson": TaskMetric(
-        "Pearson correlation",
-        "points",
-        pearson,
-        pearson_error,
-        _bootstrap_differences(pearson, _pearson_resampled),
+    "pearson": _bootstrapped(
+        "Pearson correlation", "points", pearson, _pearson_resampled, errors=pearson_error
     ),
-    "spearman": TaskMetric(
-        "Spearman correlation",
-        "points",
-        spearman,
-        spearman_error,
-        _bootstrap_differences(spearman, _spearman_resampled),
-    ),
+    "spearman": _bootstrapped("Spearman correlation", "points", spearman, _spearman_resampled),
 }
 """Every metric that a task names."""
 

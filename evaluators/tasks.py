@@ -7,7 +7,7 @@ Understanding", ICLR 2019, Table 1. Row counts are those of the files, header no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypedDict
 
 from search_space import nearest
 
@@ -111,32 +111,18 @@ _PARSES: Final = (
 _MNLI_DEV: Final = (*_PARSES, *(f"label{i}" for i in range(1, 6)), "gold_label")
 
 
-def _files(
-    columns: tuple[str, ...], train_rows: int, report_rows: int
-) -> tuple[GlueFile, GlueFile]:
-    return (
-        GlueFile(name="train.tsv", split="train", rows=train_rows, columns=columns),
-        GlueFile(name="dev.tsv", split="validation", rows=report_rows, columns=columns),
-    )
+class _Files(TypedDict):
+    train: GlueFile
+    report: GlueFile
 
 
-_COLA_FILES: Final = _files(("source", "label", "star", "sentence"), 8_551, 1_043)
-_SST2_FILES: Final = _files(("sentence", "label"), 67_349, 872)
-_MRPC_FILES: Final = _files(("Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"), 3_668, 408)
-_STSB_FILES: Final = _files(
-    (
-        *("index", "genre", "filename", "year", "old_index", "source1", "source2"),
-        *("sentence1", "sentence2", "score"),
-    ),
-    5_749,
-    1_500,
-)
-_QQP_FILES: Final = _files(
-    ("id", "qid1", "qid2", "question1", "question2", "is_duplicate"), 363_846, 40_430
-)
-_QNLI_FILES: Final = _files(("index", "question", "sentence", "label"), 104_743, 5_463)
-_RTE_FILES: Final = _files(("index", *_PAIR, "label"), 2_490, 277)
-_WNLI_FILES: Final = _files(("index", *_PAIR, "label"), 635, 71)
+def _files(columns: tuple[str, ...], train_rows: int, report_rows: int) -> _Files:
+    """The two files of every task but MNLI, which have the same columns."""
+    return {
+        "train": GlueFile(name="train.tsv", split="train", rows=train_rows, columns=columns),
+        "report": GlueFile(name="dev.tsv", split="validation", rows=report_rows, columns=columns),
+    }
+
 
 COLA: Final = GlueTask(
     name="CoLA",
@@ -147,8 +133,7 @@ COLA: Final = GlueTask(
     dataset_texts=("sentence",),
     label="label",
     metrics=("matthews",),
-    train=_COLA_FILES[0],
-    report=_COLA_FILES[1],
+    **_files(("source", "label", "star", "sentence"), 8_551, 1_043),
     has_header=False,
 )
 SST2: Final = GlueTask(
@@ -160,8 +145,7 @@ SST2: Final = GlueTask(
     dataset_texts=("sentence",),
     label="label",
     metrics=("accuracy",),
-    train=_SST2_FILES[0],
-    report=_SST2_FILES[1],
+    **_files(("sentence", "label"), 67_349, 872),
 )
 MRPC: Final = GlueTask(
     name="MRPC",
@@ -172,8 +156,7 @@ MRPC: Final = GlueTask(
     dataset_texts=_PAIR,
     label="Quality",
     metrics=("f1", "accuracy"),
-    train=_MRPC_FILES[0],
-    report=_MRPC_FILES[1],
+    **_files(("Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"), 3_668, 408),
 )
 STSB: Final = GlueTask(
     name="STS-B",
@@ -184,8 +167,14 @@ STSB: Final = GlueTask(
     dataset_texts=_PAIR,
     label="score",
     metrics=("pearson", "spearman"),
-    train=_STSB_FILES[0],
-    report=_STSB_FILES[1],
+    **_files(
+        (
+            *("index", "genre", "filename", "year", "old_index", "source1", "source2"),
+            *("sentence1", "sentence2", "score"),
+        ),
+        5_749,
+        1_500,
+    ),
 )
 QQP: Final = GlueTask(
     name="QQP",
@@ -196,8 +185,7 @@ QQP: Final = GlueTask(
     dataset_texts=("question1", "question2"),
     label="is_duplicate",
     metrics=("f1", "accuracy"),
-    train=_QQP_FILES[0],
-    report=_QQP_FILES[1],
+    **_files(("id", "qid1", "qid2", "question1", "question2", "is_duplicate"), 363_846, 40_430),
     has_broken_rows=True,
 )
 MNLI: Final = GlueTask(
@@ -228,8 +216,7 @@ QNLI: Final = GlueTask(
     dataset_texts=("question", "sentence"),
     label="label",
     metrics=("accuracy",),
-    train=_QNLI_FILES[0],
-    report=_QNLI_FILES[1],
+    **_files(("index", "question", "sentence", "label"), 104_743, 5_463),
 )
 RTE: Final = GlueTask(
     name="RTE",
@@ -240,8 +227,7 @@ RTE: Final = GlueTask(
     dataset_texts=_PAIR,
     label="label",
     metrics=("accuracy",),
-    train=_RTE_FILES[0],
-    report=_RTE_FILES[1],
+    **_files(("index", *_PAIR, "label"), 2_490, 277),
 )
 WNLI: Final = GlueTask(
     name="WNLI",
@@ -252,8 +238,7 @@ WNLI: Final = GlueTask(
     dataset_texts=_PAIR,
     label="label",
     metrics=("accuracy",),
-    train=_WNLI_FILES[0],
-    report=_WNLI_FILES[1],
+    **_files(("index", *_PAIR, "label"), 635, 71),
 )
 
 TASKS: Final = {task.name: task for task in (COLA, SST2, MRPC, STSB, QQP, MNLI, QNLI, RTE, WNLI)}

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluators.faults.trials import FaultTrials
 from evaluators.tasks import SST2, TASKS
+from evaluators.trace_archives import Arrays, archive_bytes, measured_fields, opened_archive
 
 TRACE_VERSION: Final = 1
 """Raised when a change of code changes logits: part of the key of cached and recorded traces."""
 
 ENTROPY_STEP: Final = 0.01
 LUT_ROWS: Final = 100
-
-DAMAGE: Final = (
-    *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-"""What NumPy and zipfile raise on bad bytes; RuntimeError: a header that asks for a password or an
-unknown kind of archive; TypeError, IndexError: arrays of another shape."""
 
 
 class Split(IntEnum):
@@ -162,33 +152,14 @@ def confidences(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def trace_bytes(trace: ExitTrace) -> bytes:
     """The trace as an ``.npz`` archive, in which SST-2 goes without saying."""
-    file = io.BytesIO()
+    sentences: Arrays = {
+        "logits": trace.logits,
+        "tokens": trace.tokens,
+        "labels": trace.labels,
+        "splits": trace.splits,
+    }
     named = {} if trace.task == SST2.name else {"task": np.array(trace.task)}
-    named |= fault_arrays(trace.faults)
-    np.savez(
-        file,
-        logits=trace.logits,
-        tokens=trace.tokens,
-        labels=trace.labels,
-        splits=trace.splits,
-        predicted_entropies=trace.predicted_entropies,
-        head_spans=np.array(trace.head_spans, dtype=np.int64),
-        densities=np.array([trace.encoder_density, trace.embedding_density]),
-        **named,  # type: ignore[arg-type]  # may be allow_pickle, as NumPy is typed
-    )
-    return file.getvalue()
-
-
-def fault_arrays(faults: FaultTrials | None) -> dict[str, NDArray[Any]]:
-    """What an archive holds of trials of faults: nothing if there were none."""
-    return {} if faults is None else {"fault_scores": np.array(faults.scores)}
-
-
-def faults_of(stored: Mapping[str, NDArray[Any]]) -> FaultTrials | None:
-    """The trials of faults in an archive; None if there were none."""
-    if "fault_scores" not in stored:
-        return None
-    return FaultTrials(tuple(float(score) for score in stored["fault_scores"]))
+    return archive_bytes(sentences, trace, **named)
 
 
 def trace_of_bytes(content: bytes) -> ExitTrace:
@@ -197,19 +168,12 @@ def trace_of_bytes(content: bytes) -> ExitTrace:
     Raises:
         ValueError: the archive is damaged.
     """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-            return ExitTrace(
-                logits=stored["logits"],
-                tokens=stored["tokens"],
-                labels=stored["labels"],
-                splits=stored["splits"],
-                predicted_entropies=stored["predicted_entropies"],
-                head_spans=tuple(tuple(int(s) for s in row) for row in stored["head_spans"]),
-                encoder_density=float(stored["densities"][0]),
-                embedding_density=float(stored["densities"][1]),
-                task=str(stored["task"]) if "task" in stored else SST2.name,
-                faults=faults_of(stored),
-            )
-    except DAMAGE as error:
-        raise ValueError(f"damaged trace ({error})") from error
+    with opened_archive(content, "trace") as stored:
+        return ExitTrace(
+            logits=stored["logits"],
+            tokens=stored["tokens"],
+            labels=stored["labels"],
+            splits=stored["splits"],
+            **measured_fields(stored),
+            task=str(stored["task"]) if "task" in stored else SST2.name,
+        )

@@ -6,7 +6,8 @@ where a matrix is small:
 
 * pruning thresholds come from at most `THRESHOLD_SAMPLE` evenly spaced weights of a matrix, and
   are looked up anew every `THRESHOLD_STEPS` steps;
-* spans come from the attention of the dense weights of every `SPAN_STEPS` steps;
+* spans come from the attention of the dense weights of a step that is past
+  (`evaluators.training_spans`);
 * of an embedding matrix only the rows that a batch looks up are pruned and rounded, which gives
   the same numbers, since a scale is the tensor's, a row's or a block's.
 """
@@ -17,18 +18,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from evaluators.compression import (
-    attach_rounding,
-    attach_sites,
-    measured_attention,
-)
+from evaluators.attention import attach_sites, measured_attention
+from evaluators.compression import attach_rounding
 from evaluators.encoders import ExitEncoder
 from evaluators.formats import quantise
-from evaluators.learned_spans import SoftSpans, Spans, hard_spans
+from evaluators.learned_spans import Spans
 from evaluators.magnitudes import (
     THRESHOLD_SAMPLE,
     kept_by_magnitude,
@@ -38,19 +38,14 @@ from evaluators.magnitudes import (
 from evaluators.movement import kept_by_scores, masked_by_scores, score_threshold
 from evaluators.pruning import prune_by_magnitude
 from evaluators.sampling import Sampling
-from evaluators.spans import allocate_spans
 from evaluators.straight_through import TrainingRounding, pass_through
+from evaluators.training_spans import TrainingSpans
 from evaluators.training_stages import PruningMethod, Stage
-from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, ScaleSharing
+from search_space import FP32, ModelKnobs, ScaleSharing
 
 THRESHOLD_STEPS: Final = 50
 SAMPLING_SEED: Final = 1_000_003
 """Seeds of two runs' draws are that far apart: more than the steps of any stage."""
-
-SOFT_SPANS: Final = "soft_spans"
-"""Learned spans in `TrainableCompression.running_state`."""
-
-SPAN_STEPS: Final = 250
 
 
 class TrainableCompression(nn.Module):
@@ -108,31 +103,10 @@ class TrainableCompression(nn.Module):
             "embedding": sampling.embedding_sparsity,
         }
         self._sparsities = {k: tuple(sorted(set(v) - {0.0})) for k, v in sparsities.items()}
-        self._budgets = tuple(sorted(set(sampling.span_budget_tokens) - {FULL_SPAN_TOKENS}))
-        self._soft = self._spans_to_learn()
-        self._kept_spans = self._checked(spans) if stage.keep_spans else None
+        self._spans = TrainingSpans(self._sites, stage, spans)
         self._scores = self._scores_to_learn()
         self._thresholds: dict[str, Tensor] = {}
-        self._spans = torch.zeros(0)
         self._knobs: ModelKnobs | None = None
-
-    def _spans_to_learn(self) -> Tensor | None:
-        """Learned spans (n_distinct_layers, n_heads), tokens, at their start; None for none."""
-        learning = self._stage.spans
-        if learning is None:
-            return None
-        shape = (len(self._sites), len(self._sites[0].spans))
-        return torch.full(shape, float(learning.initial_tokens)).requires_grad_()
-
-    def _checked(self, spans: Spans | None) -> Tensor:
-        """Spans (n_distinct_layers, n_heads) of an earlier stage."""
-        shape = (len(self._sites), len(self._sites[0].spans))
-        if spans is None or (len(spans), len(spans[0])) != shape:
-            raise ValueError(
-                f"keep_spans of stage {self._stage.name!r}: expected an earlier stage that learns "
-                f"{shape[0]} rows of {shape[1]} spans."
-            )
-        return torch.tensor(spans)
 
     def _scores_to_learn(self) -> dict[str, Tensor]:
         """Scores of movement pruning, 0 at their start, by the name of their matrix."""
@@ -145,19 +119,12 @@ class TrainableCompression(nn.Module):
 
     def further_parameters(self) -> list[tuple[Tensor, float]]:
         """Scores and spans, each with its peak learning rate."""
-        found: list[tuple[Tensor, float]] = []
-        if self._stage.pruning is not None:
-            rate = self._stage.pruning.learning_rate
-            found += [(scores, rate) for scores in self._scores.values()]
-        if self._stage.spans is not None and self._soft is not None:
-            found.append((self._soft, self._stage.spans.learning_rate))
-        return found
+        rate = 0.0 if self._stage.pruning is None else self._stage.pruning.learning_rate
+        return [(scores, rate) for scores in self._scores.values()] + self._spans.parameters()
 
     def penalty(self) -> Tensor:
         """What the mean of the learned spans adds to the loss; 0 without."""
-        if self._stage.spans is None or self._soft is None:
-            return torch.zeros(())
-        return self._stage.spans.penalty * self._soft.mean()
+        return self._spans.penalty()
 
     def setting(self, step: int, seed: int) -> ModelKnobs:
         """The setting of a step: drawn, with the sparsities that pruning has worked up to."""
@@ -180,9 +147,7 @@ class TrainableCompression(nn.Module):
                 "encoder": (due.encoder_sparsity,),
                 "embedding": (due.embedding_sparsity,),
             }
-        if self._soft is not None:
-            with torch.no_grad():
-                self._soft.clamp_(0, FULL_SPAN_TOKENS)
+        self._spans.bound()
         if step % THRESHOLD_STEPS == 0:
             with torch.no_grad():
                 for part, names in (("encoder", self._pruned()), ("embedding", self._tables)):
@@ -191,36 +156,27 @@ class TrainableCompression(nn.Module):
                         self._thresholds[name] = magnitude_thresholds(
                             weight, self._sparsities[part]
                         )
-        if step % SPAN_STEPS == 0 and self._budgets:
-            self._spans = self._shared_out()
+        self._spans.share_out(step, self._measured_attention)
 
     def _pruned(self) -> list[str]:
         """Names of the encoder's matrices that are pruned."""
         return [name for name in self._weights if ".classifier." not in name]
 
-    def _shared_out(self) -> Tensor:
-        """Spans (n_budgets, n_distinct_layers, n_heads) of the dense weights."""
+    def _measured_attention(self) -> NDArray[np.float64]:
+        """Attention by distance of all heads with the dense weights."""
         training = self.model.training
         self.model.eval()
         self._set(None)
         by_distance = measured_attention(self.model, self._sites, self._calibration)
         self.model.train(training)
-        spans = [allocate_spans(by_distance, budget) for budget in self._budgets]
-        return torch.tensor(spans).view(len(spans), len(self._sites), -1)
+        return by_distance
 
     def _set(self, knobs: ModelKnobs | None) -> None:
         """Set spans and activation formats; None for nothing compressed."""
         self._knobs = knobs
         for rounding in self._roundings:
             rounding.number_format = FP32 if knobs is None else knobs.activation_format
-        spans = self._kept_spans
-        if knobs is not None and knobs.span_budget_tokens < FULL_SPAN_TOKENS:
-            spans = self._spans[self._budgets.index(knobs.span_budget_tokens)]
-        for layer, site in enumerate(self._sites):
-            full = torch.full_like(site.spans, FULL_SPAN_TOKENS)
-            site.spans = full if knobs is None or spans is None else spans[layer]
-            if self._stage.spans is not None and self._soft is not None:
-                site.soft = SoftSpans(self._soft[layer], self._stage.spans.ramp_tokens)
+        self._spans.put_on(None if knobs is None else knobs.span_budget_tokens)
 
     def states(
         self,
@@ -296,10 +252,9 @@ class TrainableCompression(nn.Module):
         ranges = [(rounding.least, rounding.greatest) for rounding in self._roundings]
         return {
             **{f"threshold.{name}": tensor for name, tensor in self._thresholds.items()},
-            "spans": self._spans,
+            **self._spans.running_state(),
             "ranges": torch.tensor(ranges, dtype=torch.float64),
             **{f"scores.{name}": scores.detach() for name, scores in self._scores.items()},
-            **({} if self._soft is None else {SOFT_SPANS: self._soft.detach()}),
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -310,7 +265,7 @@ class TrainableCompression(nn.Module):
             for name, tensor in state.items()
             if name.startswith(prefix)
         }
-        self._spans = state["spans"]
+        self._spans.restore(state)
         for rounding, (least, greatest) in zip(
             self._roundings, state["ranges"].tolist(), strict=True
         ):
@@ -318,8 +273,6 @@ class TrainableCompression(nn.Module):
         with torch.no_grad():
             for name, scores in self._scores.items():
                 scores.copy_(state[f"scores.{name}"])
-            if self._soft is not None:
-                self._soft.copy_(state[SOFT_SPANS])
 
     def finish(self) -> Spans | None:
         """Leave the final pruning in the weights; spans that were learned, hard."""
@@ -335,13 +288,9 @@ class TrainableCompression(nn.Module):
                     )
                 for table in self._tables.values():
                     table.weight.copy_(prune_by_magnitude(table.weight, pruning.embedding_sparsity))
-        if self._stage.spans is None or self._soft is None:
-            return None
-        return hard_spans(self._soft.detach(), self._stage.spans.ramp_tokens)
+        return self._spans.learned()
 
     def plain(self) -> None:
         """Let the encoder run uncompressed, but for spans that are kept or being learned."""
         self._set(None)
-        for layer, site in enumerate(self._sites):
-            if self._kept_spans is not None:
-                site.spans = self._kept_spans[layer]
+        self._spans.put_kept_on()

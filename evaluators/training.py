@@ -6,6 +6,7 @@ Everything random follows from the seed and the step number, and the state of a 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import time
@@ -21,10 +22,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from evaluators.checkpoints import CheckpointError
-from evaluators.encoders import ExitEncoder, pad_rows, token_rows
+from evaluators.encoders import ExitEncoder
 from evaluators.sentences import Sentences
 from evaluators.task_metrics import TASK_METRICS
 from evaluators.tasks import GlueTask
+from evaluators.token_rows import pad_rows, token_rows
 from evaluators.training_stages import Stage, TrainingError
 
 SAVE_EVERY: Final = 250
@@ -58,6 +60,7 @@ def run_stage(
     say: Progress,
     after_epoch: Callable[[int], None] | None = None,
     of: str = "",
+    recipe: str = "",
 ) -> None:
     """Train ``model`` in place, from the last saved state of that stage if there is one.
 
@@ -72,6 +75,8 @@ def run_stage(
         after_epoch: called with the number of epochs done, the model in evaluation mode.
         of: what run the stage is of, in words: kept in the saved state, so that another run does
             not take it for its own.
+        recipe: digest of all else that the weights follow from, kept and compared likewise; a state
+            without one was saved before states had it.
 
     Raises:
         CheckpointError: the saved state is damaged, or of another model or run.
@@ -81,7 +86,8 @@ def run_stage(
     steps_per_epoch = math.ceil(len(lengths) / stage.batch_size)
     total = stage.steps(len(lengths))
     optimiser = _adamw(model, stage, objective)
-    step = _restore(path, model, optimiser, objective, of)
+    mark = {"of": of, "recipe": recipe}
+    step = _restore(path, model, optimiser, objective, mark)
     if step:
         say(f"{stage.name}: continuing at step {step} of {total}")
     model.train()
@@ -112,7 +118,7 @@ def run_stage(
                 f"{rate * (total - step) / 60:.0f} min left"
             )
         if step % SAVE_EVERY == 0 or step == total:
-            _save(path, model, optimiser, objective, {"step": str(step), "of": of})
+            _save(path, model, optimiser, objective, {"step": str(step), **mark})
         if after_epoch is not None and (step % steps_per_epoch == 0 or step == total):
             model.eval()
             after_epoch(math.ceil(step / steps_per_epoch))
@@ -188,13 +194,13 @@ def saved_state(work: Path, stage: str, part: str) -> dict[str, Tensor] | None:
     return _part(_read(path)[0], part)
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], int, str]:
-    """The tensors of a saved state, the steps done, and what run it is of."""
+def _read(path: Path) -> tuple[dict[str, Tensor], int, dict[str, str]]:
+    """The tensors of a saved state, the steps done, and its metadata."""
     try:
         tensors = load_file(path)
         with safe_open(path, framework="pt") as handle:
             metadata: dict[str, str] = handle.metadata() or {}
-            return tensors, int(metadata["step"]), metadata.get("of", "")
+            return tensors, int(metadata["step"]), metadata
     except (SafetensorError, LookupError, ValueError) as error:
         raise CheckpointError(
             f"{path}: not the saved state of a stage ({error}); remove it to run the stage again."
@@ -217,22 +223,41 @@ def _save(
     tensors |= {f"running.{k}": v.contiguous() for k, v in objective.running_state().items()}
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"adam.{index}.{k}": v.contiguous() for k, v in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    save_file({k: v.clone() for k, v in tensors.items()}, temporary, metadata=metadata)
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({k: v.clone() for k, v in tensors.items()}, temporary, metadata=metadata)
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{path}: cannot be written ({error}); the state saved before is as it was: make room, "
+            "and run the same command again."
+        ) from error
 
 
 def _restore(
-    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, objective: Objective, of: str
+    path: Path,
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    objective: Objective,
+    mark: Mapping[str, str],
 ) -> int:
     """Load the saved state, if any; the number of steps already done."""
     if not path.is_file():
         return 0
-    tensors, step, saved_of = _read(path)
-    if of and saved_of and saved_of != of:
+    tensors, step, saved = _read(path)
+    differs = {name for name, value in mark.items() if value and saved.get(name, value) != value}
+    if "of" in differs and saved["of"]:
         raise CheckpointError(
-            f"{path}: the saved state of {saved_of}; expected {of}. Give an empty work folder."
+            f"{path}: the saved state of {saved['of']}; expected {mark['of']}. Give an empty work "
+            "folder."
+        )
+    if "recipe" in differs and saved["recipe"]:
+        raise CheckpointError(
+            f"{path}: the saved state of another model or recipe (stages up to this one, initial "
+            "checkpoint, teacher or data differ); give an empty work folder, or remove it."
         )
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _part(tensors, "adam").items():

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from evaluators.sampling import Sampling
-from search_space import FULL_SPAN_TOKENS
+from search_space import FULL_SPAN_TOKENS, checked_sparsity
 
 ITSELF: Final = "itself"
 """Teacher of a stage that learns from its own last exit."""
@@ -19,6 +19,12 @@ CHECKPOINT: Final = "checkpoint"
 
 INITIAL: Final = "initial"
 """Teacher of a student's stage on text: the encoder that the recipe starts from."""
+
+
+RESERVED: Final = (ITSELF, CHECKPOINT, INITIAL)
+"""Teachers that no stage may be named for."""
+
+_LONGEST_NAME: Final = 100
 
 
 class TrainingError(ValueError):
@@ -72,10 +78,7 @@ class Pruning:
     def __post_init__(self) -> None:
         """Refuse shares out of range."""
         for name in ("encoder_sparsity", "embedding_sparsity"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} {getattr(self, name)}: expected a share from 0 to below 1."
-                )
+            checked_sparsity(name, getattr(self, name))
         if not 0 <= self.start < self.end <= 1:
             raise ValueError(
                 f"start {self.start} and end {self.end} of pruning: expected shares of the steps, "
@@ -178,6 +181,11 @@ class Stage:
             raise ValueError(
                 f"name {self.name!r} of a stage: expected letters, digits, - and _, since it is a "
                 "file name."
+            )
+        if len(self.name) > _LONGEST_NAME or self.name in RESERVED:
+            raise ValueError(
+                f"name {self.name[:_LONGEST_NAME]!r} of a stage: expected at most {_LONGEST_NAME} "
+                f"characters, and none of {', '.join(RESERVED)}, which name teachers."
             )
         for name in ("epochs", "learning_rate", "batch_size", "temperature"):
             if not getattr(self, name) > 0:

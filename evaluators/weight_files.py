@@ -67,7 +67,7 @@ def unpack_tensors(path: Path) -> dict[str, Tensor]:
     """The fp32 tensors of a packed safetensors file.
 
     Raises:
-        CheckpointError: the file is missing or damaged.
+        CheckpointError: the file is missing or damaged, or a weight is not finite.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; the checkpoint folder is incomplete.")
@@ -77,10 +77,27 @@ def unpack_tensors(path: Path) -> dict[str, Tensor]:
             stored = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
         number_format = parse_number_format(metadata["format"])
         if "shapes" in metadata:
-            return _of_images(stored, number_format, json.loads(metadata["shapes"]))
-        return _of_byte_codes(stored, number_format, json.loads(metadata["exponents"]))
+            tensors = _of_images(stored, number_format, json.loads(metadata["shapes"]))
+        else:
+            tensors = _of_byte_codes(stored, number_format, json.loads(metadata["exponents"]))
     except (SafetensorError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: not a packed weight file ({error}).") from error
+    check_finite(path, tensors)
+    return tensors
+
+
+def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are no numbers, which pruning and rounding would hide or spread.
+
+    Raises:
+        CheckpointError: a value of a tensor is not finite.
+    """
+    for name, tensor in sorted(tensors.items()):
+        if not bool(tensor.isfinite().all()):
+            raise CheckpointError(
+                f"{path}: {name} has values that are not finite; expected numbers, so the training "
+                "that left them diverged or the file is damaged."
+            )
 
 
 def _of_images(

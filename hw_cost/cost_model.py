@@ -21,7 +21,9 @@ class CostModel(Protocol):
     """What a sentence costs on many designs; `hw_cost.testing` checks what is promised here.
 
     A design either runs every sentence or none: whether it can is decided by the longest one that
-    takes every layer. What a group costs does not depend on the other groups or designs.
+    takes every layer. What a group costs does not depend on the other groups or designs. A sentence
+    that leaves after layer 1 costs no more, in energy and in time, than one of as many tokens that
+    takes more layers: bounds on designs that need not be scored rest on it.
     """
 
     @property

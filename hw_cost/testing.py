@@ -198,6 +198,23 @@ def check_groups_stand_alone(case: Case) -> None:
             )
 
 
+def check_layers_cost(case: Case) -> None:
+    """A sentence that leaves after layer 1 costs no more than one that takes more layers."""
+    groups, whole = case.groups, case.table()
+    first = np.ones(len(groups), dtype=np.int64)
+    least = case.table(groups=Groups(groups.tokens, first, first))
+    for name in _BY_GROUP:
+        more, less = getattr(whole, name), getattr(least, name)
+        wrong = (less > more * (1 + TOLERANCE)) & whole.feasible[:, None]
+        design, group = (int(i) for i in np.argwhere(wrong)[0]) if wrong.any() else (0, 0)
+        _assert(
+            not wrong.any(),
+            f"{name} of design {design} is {less[design, group]:g} for a sentence of "
+            f"{groups.tokens[group]} tokens that leaves after layer 1, and {more[design, group]:g} "
+            f"for one that leaves after layer {groups.actual_layer[group]}: expected no less.",
+        )
+
+
 def check_breakdown(case: Case) -> None:
     """Parts add up: energy and time to the means of the table, areas to the area."""
     groups = case.groups
@@ -232,6 +249,7 @@ CHECKS: Final[tuple[Callable[[Case], None], ...]] = (
     check_deadline,
     check_designs_stand_alone,
     check_groups_stand_alone,
+    check_layers_cost,
     check_breakdown,
 )
 """What `check_cost_model` does."""

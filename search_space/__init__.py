@@ -35,6 +35,7 @@ from search_space.knobs import (
     SpecialFunctions,
     TraceKey,
     ZeroGating,
+    checked_sparsity,
 )
 from search_space.names import nearest
 from search_space.scenario import IdleAccounting, PowerMode, Scenario
@@ -98,6 +99,7 @@ __all__ = [
     "TraceKey",
     "ZeroGating",
     "adaptivfloat",
+    "checked_sparsity",
     "design_point",
     "exit_knobs",
     "hardware_knobs",

@@ -134,6 +134,17 @@ class DvfsPolicy(StrEnum):
     MIN_ENERGY = "min-energy"
 
 
+def checked_sparsity(name: str, value: float) -> float:
+    """The value of a sparsity: the share of weights that are zero, never all of them.
+
+    Raises:
+        ValueError: it is not from 0 to below 1.
+    """
+    if not 0 <= value < 1:
+        raise ValueError(f"{name} {value}: expected a share from 0 to below 1.")
+    return value
+
+
 TraceKey = tuple[str, int, float, float, str, str] | tuple[str, int, float, float, str, str, str]
 """What identifies a trace: see `ModelKnobs.trace_key`."""
 
@@ -185,9 +196,7 @@ class ModelKnobs:
             )
         checked_activation_format(self.activation_format)
         for name in ("encoder_sparsity", "embedding_sparsity"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ValueError(f"{name} {value}: expected a share from 0 to below 1.")
+            checked_sparsity(name, getattr(self, name))
         if not 0 <= self.span_budget_tokens <= FULL_SPAN_TOKENS:
             raise ValueError(
                 f"span_budget_tokens {self.span_budget_tokens}: expected 0 to {FULL_SPAN_TOKENS}."

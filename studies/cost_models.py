@@ -30,7 +30,8 @@ from hw_cost.cost_model import MakeModel
 from hw_cost.plugins.zigzag_model import ZigZagModel
 from hw_cost.units import Floats
 from search_space import Scenario, nearest
-from studies.spec import CostModelTable, StudyFileError
+from studies.spec import StudyFileError
+from studies.spec_tables import CostModelTable
 
 COST_MODELS: Final[Mapping[str, Callable[..., CostModel]]] = {
     AnalyticModel.name: AnalyticModel,

@@ -26,12 +26,17 @@ from search_space import (
     exit_knobs,
     hardware_knobs,
 )
-from studies.fronts import FloatArray, non_dominated
+from studies.floors import Floors, dominated, floor_groups
+from studies.fronts import FloatArray, non_dominated, rounded
 from studies.scoring import Scorer, Setting
-from studies.spec import Constraint, Objective
+from studies.spec_tables import Constraint, Objective
 
 BLOCK_PAIRS: Final = 200_000
 """(design, exit setting) pairs scored at once: bounds memory to some tens of megabytes."""
+
+FIRST_BLOCK: Final = 16
+"""The first block is that part of a whole one, and each is twice as large as the one before: a few
+good designs are enough to leave many others out."""
 
 REASONS_TOLD: Final = 200
 """Infeasible accelerators that are asked for their reason, evenly spaced."""
@@ -85,9 +90,11 @@ class InnerFront:
     Attributes:
         hardware: (n_points,) rows of the inner space's hardware.
         exits: (n_points,) rows of its exit settings.
-        values: (n_points, n_objectives).
-        designs_scored: pairs that were scored.
-        designs_feasible: pairs that fit the accelerator and keep every constraint.
+        values: (n_points, n_objectives), to 12 significant digits (`studies.fronts.rounded`).
+        designs_scored: pairs that the front is of, those of `designs_pruned` among them.
+        designs_pruned: pairs that no score was needed for: their accelerator's floor settled it.
+        designs_feasible: scored pairs that fit the accelerator and keep every constraint; 0 only if
+            no pair does.
         reasons: how many of a sample of infeasible accelerators are so for which reason (digits
             replaced by #).
     """
@@ -96,6 +103,7 @@ class InnerFront:
     exits: NDArray[np.int64]
     values: FloatArray
     designs_scored: int
+    designs_pruned: int
     designs_feasible: int
     reasons: dict[str, int]
 
@@ -117,66 +125,180 @@ def inner_front(
     inner: InnerSpace,
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint],
+    *,
+    prune: bool = True,
 ) -> InnerFront:
-    """The exact constrained front over all exit and hardware choices of one setting."""
-    histogram = scorer.histogram(setting, [exit_knobs(x) for x in inner.exits])
-    columns = inner.columns
-    fits, reasons = _feasible(scorer, setting, histogram, columns)
-    feasible_rows = np.flatnonzero(fits)
-    block = max(1, BLOCK_PAIRS // max(len(inner.exits), len(histogram.tokens)))
-    hardware = np.zeros(0, dtype=np.int64)
-    exits = np.zeros(0, dtype=np.int64)
-    values = np.zeros((0, len(objectives)))
-    unfit = np.flatnonzero(~fits)
-    scored = len(unfit) * len(inner.exits)
-    if len(unfit) and (unfit_allowed := inner.allowed(model, unfit.tolist())) is not None:
-        scored = int(unfit_allowed.sum())
-    feasible = 0
-    for start in range(0, len(feasible_rows), block):
-        rows = feasible_rows[start : start + block]
-        scores = scorer.score(setting, histogram, columns.take(rows))
+    """The exact constrained front over all exit and hardware choices of one setting.
+
+    Args:
+        scorer: of objectives and constraints, at least.
+        setting: the measured setting.
+        model: its knobs.
+        inner: what is enumerated.
+        objectives: of the study.
+        constraints: of the study.
+        prune: leave out exits that are not accurate enough for the constraints, and accelerators
+            whose floor (`studies.floors`) is dominated or breaks a constraint. The front is the
+            same; without it every design is scored. Where a cost model turns out to break what
+            floors rest on, nothing is left out.
+    """
+    histogram, exits = _histogram(scorer, setting, inner, constraints if prune else [])
+    fits, floors, reasons = _probed(scorer, setting, histogram, inner.columns, prune=prune)
+    rows = np.flatnonzero(fits)
+    can_keep = np.zeros(0, dtype=np.bool_)
+    if floors is not None and len(rows):
+        rows = rows[_best_first(floors.promise(objectives)[rows], inner.columns.take(rows))]
+        can_keep = floors.keep(constraints)
+    whole_block = max(1, BLOCK_PAIRS // max(len(inner.exits), len(histogram.tokens)))
+    size = whole_block if floors is None else max(1, whole_block // FIRST_BLOCK)
+    front = _Front.empty(objectives)
+    n_unfit = _pairs(inner, model, np.flatnonzero(~fits), whole_block)
+    total, scored, feasible, start = n_unfit, 0, 0, 0
+    while start < len(rows):
+        block = np.sort(rows[start : start + size])
+        start, size = start + size, min(2 * size, whole_block)
+        total += _pairs(inner, model, block, whole_block)
+        if floors is not None:
+            block = block[can_keep[block]]
+            best = rounded(floors.values(objectives, block))
+            block = block[~dominated(best, front.values, objectives)]
+            if len(block) == 0:
+                continue
+        scores = scorer.score(setting, histogram, inner.columns.take(block))
+        if floors is not None and not floors.hold(scores.values, block):
+            return inner_front(scorer, setting, model, inner, objectives, constraints, prune=False)
         kept = within(scores.values, constraints) & scores.feasible[:, None]
-        allowed = inner.allowed(model, rows.tolist())
-        scored += kept.size if allowed is None else int(allowed.sum())
+        allowed = inner.allowed(model, block.tolist())
+        scored += kept.size if allowed is None else int(allowed[:, exits].sum())
         if allowed is not None:
-            kept &= allowed
+            kept &= allowed[:, exits]
         feasible += int(kept.sum())
         d, x = np.nonzero(kept)
-        found = np.stack([scores.values[o.metric][d, x] for o in objectives], axis=1)
-        best = non_dominated(found, objectives)
-        hardware = np.concatenate([hardware, rows[d[best]]])
-        exits = np.concatenate([exits, x[best]])
-        values = np.concatenate([values, found[best]])
-        best = non_dominated(values, objectives)
-        hardware, exits, values = hardware[best], exits[best], values[best]
+        found = rounded(np.stack([scores.values[o.metric][d, x] for o in objectives], axis=1))
+        front = front.with_points(block[d], exits[x], found, objectives)
     return InnerFront(
-        hardware=hardware,
-        exits=exits,
-        values=values,
-        designs_scored=scored,
+        hardware=front.hardware,
+        exits=front.exits,
+        values=front.values,
+        designs_scored=total,
+        designs_pruned=total - n_unfit - scored,
         designs_feasible=feasible,
         reasons=reasons,
     )
 
 
-def _feasible(
-    scorer: Scorer, setting: Setting, histogram: ExitHistogram, columns: AcceleratorColumns
-) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """Which accelerators (n_designs,) can run the setting at all, and why the others cannot.
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """Non-dominated points so far, by hardware row and then by exit row.
+
+    Attributes:
+        hardware: (n_points,) rows of the inner space's hardware.
+        exits: (n_points,) rows of its exit settings.
+        values: (n_points, n_objectives).
+    """
+
+    hardware: NDArray[np.int64]
+    exits: NDArray[np.int64]
+    values: FloatArray
+
+    @classmethod
+    def empty(cls, objectives: Sequence[Objective]) -> _Front:
+        """No points."""
+        none = np.zeros(0, dtype=np.int64)
+        return cls(none, none, np.zeros((0, len(objectives))))
+
+    def with_points(
+        self,
+        hardware: NDArray[np.int64],
+        exits: NDArray[np.int64],
+        values: FloatArray,
+        objectives: Sequence[Objective],
+    ) -> _Front:
+        """The front with more points; of equal ones that of the first row is kept."""
+        best = non_dominated(values, objectives)
+        hardware = np.concatenate([self.hardware, hardware[best]])
+        exits = np.concatenate([self.exits, exits[best]])
+        values = np.concatenate([self.values, values[best]])
+        order = np.lexsort((exits, hardware))
+        order = order[non_dominated(values[order], objectives)]
+        return _Front(hardware[order], exits[order], values[order])
+
+
+def _histogram(
+    scorer: Scorer, setting: Setting, inner: InnerSpace, constraints: Sequence[Constraint]
+) -> tuple[ExitHistogram, NDArray[np.int64]]:
+    """Histogram of the exit settings that keep the constraints on accuracy, and which they are.
+
+    Accuracy does not depend on the accelerator. Where no exits keep them, it is of all.
+    """
+    knobs = [exit_knobs(x) for x in inner.exits]
+    histogram = scorer.histogram(setting, knobs)
+    of_accuracy = [c for c in constraints if c.metric == "accuracy"]
+    kept = np.flatnonzero(within({"accuracy": histogram.accuracy}, of_accuracy))
+    if len(kept) in (0, len(knobs)):
+        return histogram, np.arange(len(knobs))
+    return scorer.histogram(setting, [knobs[place] for place in kept]), kept
+
+
+def _best_first(promise: FloatArray, columns: AcceleratorColumns) -> NDArray[np.int64]:
+    """Places of accelerators, the most promising structure first and those of a structure together.
+
+    Args:
+        promise: (n_accelerators,); less promises more.
+        columns: n_accelerators.
+    """
+    _, structure = columns.structure()
+    best = np.full(structure.max() + 1, np.inf)
+    np.minimum.at(best, structure, promise)
+    return np.lexsort((promise, structure, best[structure]))
+
+
+def _pairs(
+    inner: InnerSpace, model: dict[str, KnobValue], rows: NDArray[np.int64], size: int
+) -> int:
+    """How many designs some accelerators make with the exit settings that conditions allow."""
+    if not inner.joined:
+        return len(rows) * len(inner.exits)
+    total = 0
+    for start in range(0, len(rows), size):
+        allowed = inner.allowed(model, rows[start : start + size].tolist())
+        total += 0 if allowed is None else int(allowed.sum())
+    return total
+
+
+def _probed(
+    scorer: Scorer,
+    setting: Setting,
+    histogram: ExitHistogram,
+    columns: AcceleratorColumns,
+    *,
+    prune: bool,
+) -> tuple[NDArray[np.bool_], Floors | None, dict[str, int]]:
+    """Which accelerators (n_designs,) can run the setting, their floors, and why others cannot.
 
     What fits is decided by the longest sentence, so one group tells, and only designs that fit are
-    worth a cost table.
+    worth a cost table. Floors are worked out in the same pass, if they are wanted.
     """
-    longest = Groups(
-        tokens=histogram.tokens.max(keepdims=True),
-        predicted_layer=np.array([setting.trace.n_exits]),
-        actual_layer=np.array([setting.trace.n_exits]),
-    )
-    table = scorer.cost_model.cost_table(setting.workload, columns, longest, scorer.scenario)
-    unfit = np.flatnonzero(~table.feasible)
-    told = unfit[:: max(1, len(unfit) // REASONS_TOLD)]
-    tally = Counter(_without_digits(table.reason(int(index)) or "") for index in told)
-    return table.feasible, dict(tally)
+    groups = floor_groups(histogram, setting.trace.n_exits)
+    if not prune:
+        longest = groups.tokens[-1:], groups.predicted_layer[-1:], groups.actual_layer[-1:]
+        groups = Groups(*longest)
+    size = max(1, BLOCK_PAIRS // len(groups))
+    fits = np.zeros(len(columns), dtype=np.bool_)
+    floors: list[Floors] = []
+    tally: Counter[str] = Counter()
+    for start in range(0, len(columns), size):
+        part = slice(start, start + size)
+        table = scorer.cost_model.cost_table(
+            setting.workload, columns.take(part), groups, scorer.scenario
+        )
+        fits[part] = table.feasible
+        if prune:
+            floors.append(Floors.of(scorer, histogram, table))
+        unfit = np.flatnonzero(~table.feasible)
+        told = unfit[:: max(1, len(columns) // REASONS_TOLD)]
+        tally.update(_without_digits(table.reason(int(index)) or "") for index in told)
+    return fits, Floors.joined(floors) if floors else None, dict(tally)
 
 
 def flat_design(

@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, Protocol
 
 import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.spec import Objective
-
 FloatArray = NDArray[np.float64]
 
+_HALF_STEP: Final = 1 << 11
+_KEPT_BITS: Final = ~((1 << 12) - 1)
 
-def normalised(values: FloatArray, objectives: Sequence[Objective]) -> FloatArray:
+
+class Axis(Protocol):
+    """One objective and its axis: of a study file (`Objective`) or of a record."""
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric."""
+
+    @property
+    def axis(self) -> str:
+        """``linear`` or ``log10``."""
+
+    @property
+    def ideal(self) -> float:
+        """Value that counts as 0."""
+
+    @property
+    def reference(self) -> float:
+        """Value that counts as 1."""
+
+    @property
+    def maximised(self) -> bool:
+        """Whether more is better."""
+
+
+def rounded(values: FloatArray) -> FloatArray:
+    """Values to the nearest multiple of 2**-40 of their power of two: 12 significant digits.
+
+    Sums of products differ in their last digits by where a design stands in a matrix. Compared like
+    this, designs that cost the same are equal wherever they stand.
+    """
+    bits = np.ascontiguousarray(values, dtype=np.float64).view(np.int64)
+    result: FloatArray = ((bits + _HALF_STEP) & _KEPT_BITS).view(np.float64)
+    return result
+
+
+def normalised(values: FloatArray, objectives: Sequence[Axis]) -> FloatArray:
     """Objective values on the hypervolume axes: 0 is ideal, 1 the reference, less is better.
 
     Args:
@@ -30,7 +67,7 @@ def normalised(values: FloatArray, objectives: Sequence[Objective]) -> FloatArra
     return result
 
 
-def hypervolume(values: FloatArray, objectives: Sequence[Objective]) -> float:
+def hypervolume(values: FloatArray, objectives: Sequence[Axis]) -> float:
     """Hypervolume of points (n_points, n_objectives) on the study's axes, reference point all 1.
 
     A point that is worse than the reference on any axis adds nothing; better than ideal adds more
@@ -45,15 +82,20 @@ def hypervolume(values: FloatArray, objectives: Sequence[Objective]) -> float:
     return float(moocore.hypervolume(inside, ref=np.ones(points.shape[1])))
 
 
-def non_dominated(values: FloatArray, objectives: Sequence[Objective]) -> NDArray[np.bool_]:
+def non_dominated(
+    values: FloatArray, objectives: Sequence[Axis], *, keep_equal: bool = False
+) -> NDArray[np.bool_]:
     """Which points (n_points,) no other point dominates; of equal points the first is kept.
 
     Args:
         values: (n_points, n_objectives), each in the unit of its metric.
         objectives: one for each column.
+        keep_equal: keep all of equal points.
     """
     if len(values) == 0:
         return np.zeros(0, dtype=bool)
     maximise = [objective.maximised for objective in objectives]
-    result: NDArray[np.bool_] = moocore.is_nondominated(values, maximise=maximise)
+    result: NDArray[np.bool_] = moocore.is_nondominated(
+        values, maximise=maximise, keep_weakly=keep_equal
+    )
     return result

@@ -53,6 +53,9 @@ class FrontDesign(_Record):
         breakdown: costs by part.
         exit_layer_shares: share of sentences that exit after layer 1, 2, …
         voltage_shares: share of sentences whose later layers run at a voltage, by voltage in V.
+        membership: share of the bootstrap samples of the ``select`` sentences in which it is on the
+            front (`studies.membership`); None in records that are older.
+        accuracy_low: accuracy that 5 % of the samples are below.
     """
 
     id: int
@@ -64,6 +67,38 @@ class FrontDesign(_Record):
     breakdown: Breakdown
     exit_layer_shares: list[float]
     voltage_shares: dict[str, float]
+    membership: float | None = None
+    accuracy_low: float | None = None
+
+
+class Bootstrap(_Record):
+    """What memberships were worked out from.
+
+    Attributes:
+        samples: of the ``select`` sentences.
+        rivals: dominated designs, the nearest ones, that took part beside the front.
+    """
+
+    samples: int
+    rivals: int
+
+
+class Grid(_Record):
+    """A range of a knob, which is searched at its steps alone.
+
+    Attributes:
+        knob: which.
+        low: first step.
+        high: last step.
+        steps: how many.
+        log: whether they are in equal ratios.
+    """
+
+    knob: str
+    low: float
+    high: float
+    steps: int
+    log: bool
 
 
 class Progress(_Record):
@@ -91,6 +126,11 @@ class ObjectiveRecord(_Record):
     ideal: float
     reference: float
 
+    @property
+    def maximised(self) -> bool:
+        """Whether more is better."""
+        return self.direction == "maximize"
+
 
 class Dominated(_Record):
     """Scored designs that are not on the front: a sample, said so by ``of``.
@@ -107,7 +147,13 @@ class Dominated(_Record):
 
 
 class Front(_Record):
-    """``front.json``: the Pareto front of a study, and how it was found."""
+    """``front.json``: the Pareto front of a study, and how it was found.
+
+    Attributes:
+        bootstrap: what memberships of the designs were worked out from.
+        grids: knobs whose ranges were searched at their steps.
+        stopped: why the search ended, in words.
+    """
 
     format: Literal[1]
     title: str
@@ -122,6 +168,9 @@ class Front(_Record):
     provenance: dict[str, Any]
     designs: list[FrontDesign]
     dominated: Dominated
+    bootstrap: Bootstrap | None = None
+    grids: list[Grid] = []
+    stopped: str = ""
 
     def design(self, design_id: int) -> FrontDesign:
         """The design of that id.
@@ -145,6 +194,7 @@ class Front(_Record):
                 **design.knobs,
                 **metrics,
                 "report_accuracy": design.report_accuracy.value,
+                **({} if design.membership is None else {"membership": design.membership}),
             }
 
 

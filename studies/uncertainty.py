@@ -13,7 +13,7 @@ from hw_cost import Constant, Technology
 from studies.enumeration import within
 from studies.fronts import non_dominated
 from studies.rescoring import Rescoring
-from studies.spec import Constraint, Objective
+from studies.spec_tables import Constraint, Objective
 
 FloatArray = NDArray[np.float64]
 

@@ -14,7 +14,8 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
-from evaluators.encoders import ExitEncoder, backbone_from_config, save_checkpoint
+from evaluators.checkpoint_folders import save_checkpoint
+from evaluators.encoders import ExitEncoder, backbone_from_config
 from evaluators.tasks import GlueFile, GlueTask
 
 SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")

@@ -16,9 +16,9 @@ import pytest
 from dse.cli import main
 from dse.evaluation import SourceOptions
 from dse.live import LiveSource
+from evaluators.checkpoint_folders import checkpoint_hash
 from evaluators.checkpoints import SHIPPED as CHECKPOINTS
 from evaluators.checkpoints import checkpoint_folder, shipped_checkpoints
-from evaluators.encoders import checkpoint_hash
 from evaluators.exits import exit_layers
 from evaluators.glue import load_sst2
 from evaluators.traces import Split

@@ -9,6 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from evaluators.codecs.errors import NotFiniteError
+
 _BINS: Final = 1 << 16
 _POINTS_A_BIN: Final = 4
 
@@ -46,11 +48,11 @@ class Calibration:
         """Take values (any shape) into account.
 
         Raises:
-            ValueError: one of them is not finite.
+            NotFiniteError: one of them is not finite.
         """
         least, greatest = float(np.min(x, initial=0.0)), float(np.max(x, initial=0.0))
         if not (math.isfinite(least) and math.isfinite(greatest)):
-            raise ValueError(
+            raise NotFiniteError(
                 f"Activations from {least} to {greatest} in calibration: expected finite numbers; "
                 "the encoder overflows."
             )

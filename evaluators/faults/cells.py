@@ -154,8 +154,7 @@ def cell_errors(kind: CellKind, cell_rate: float | None = None) -> CellErrors:
         published = _data()["raw_error"].get(kind.value)
         if published is None:
             raise ValueError(
-                f"Cell {kind.value!r}: no error rate of it is published that this project knows; "
-                "give one."
+                f"Cell {kind.value!r}: no error rate of it is published that this project knows."
             )
         cell_rate = float(published["value"])
     return silent if cell_rate is None else silent.at_rate(cell_rate)

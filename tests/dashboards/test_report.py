@@ -285,3 +285,33 @@ def test_a_large_front_is_a_page_of_bearable_size(make_front: MakeFront, tmp_pat
     assert page.count("2,000 of the front&#x27;s 2,500 designs") == 2
     assert page.count(">500 of the front&#x27;s 2,500 designs") == 1
     assert page.count("<tr data-id=") == 2_000
+
+
+def test_page_says_how_sure_the_front_is(make_front: MakeFront, tmp_path: Path) -> None:
+    """Memberships stand in the table and a sentence; ranges and the search’s end are told."""
+    designs = [
+        {**one, "membership": share, "accuracy_low": 0.8}
+        for one, share in zip(three_designs(), (0.95, 0.5, 0.9), strict=True)
+    ]
+    front = make_front(
+        designs,
+        bootstrap={"samples": 1000, "rivals": 7},
+        grids=[{"knob": "entropy_threshold", "low": 0.02, "high": 0.68, "steps": 34, "log": False}],
+        stopped="all 12 trials are told",
+    )
+    text = PageReader(own_page(front, tmp_path)).text
+    assert "On the front (% of samples)" in text
+    assert (
+        "Over 1,000 bootstrap samples of the select sentences, the same ones for all designs and 7 "
+        "dominated designs that come nearest, 2 of 3 designs are on the front in 90% of the "
+        "samples or more."
+    ) in text
+    assert "0.02 to 0.68, searched at 34 values in equal steps" in text
+    assert "all 12 trials are told" in text
+
+
+def test_page_of_an_older_record_says_nothing_of_it(front: Front, tmp_path: Path) -> None:
+    """Without memberships there is no column and no sentence of them."""
+    text = PageReader(own_page(front, tmp_path)).text
+    assert "bootstrap" not in text
+    assert "% of samples" not in text

@@ -1,9 +1,10 @@
-"""Searches on the small study: with its made-up traces, or with outcomes that cost nothing."""
+"""Studies, runs and searches that tests share; some searches have outcomes that cost nothing."""
 
 from __future__ import annotations
 
+import shutil
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from studies.metrics import METRICS
 from studies.recorded import RecordedTraces
 from studies.records import Front
 from studies.spec import StudySpec
+from tests.dse.commands import finished_run
+from tests.small_study import changed, tiny_document, toml_text
 
 MakeEvaluation = Callable[[StudySpec], Evaluation]
+MakeStudy = Callable[..., str]
 
 
 class FormulaExecutor:
@@ -112,3 +116,35 @@ def evaluation_of(small_traces: Path) -> MakeEvaluation:
     """Makes the evaluation of a study on the made-up traces."""
     recorded = RecordedTraces(small_traces)
     return lambda spec: Evaluation(spec, recorded)
+
+
+@pytest.fixture
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run in a folder of their own, without a GLUE folder in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GLUE_DIR", raising=False)
+
+
+@pytest.fixture
+def make_study(tmp_path: Path) -> MakeStudy:
+    """Writes the tiny study with some values changed; its path."""
+
+    def make(changes: Mapping[str, Any] | None = None) -> str:
+        path = tmp_path / "tiny.toml"
+        path.write_text(toml_text(changed(tiny_document(), changes or {})))
+        return str(path)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished_once(small_traces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A nested run of the tiny study, made once."""
+    return finished_run(tiny_document(), tmp_path_factory.mktemp("finished"), small_traces)
+
+
+@pytest.fixture
+def finished(finished_once: Path, tmp_path: Path) -> str:
+    """A copy of the finished run, its path relative."""
+    shutil.copytree(finished_once, tmp_path / "run")
+    return "run"

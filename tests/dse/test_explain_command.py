@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +16,15 @@ from hw_cost import AcceleratorColumns, ExplainedGemm, Groups, cost_table
 from search_space import design_point
 from studies.recorded import RecordedTraces
 from studies.spec import read_spec
+from tests.dse.commands import failure, finished_run, json_of, text_of
 from tests.small_study import LAYERS, changed, tiny_document, toml_text
 
 
 @pytest.fixture(scope="module")
 def run(small_traces: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A finished run of the tiny study, its buffers just large enough for its sentences."""
-    folder = tmp_path_factory.mktemp("finished")
-    study = folder / "tiny.toml"
-    study.write_text(toml_text(changed(tiny_document(), {"space.data_sram_kib": 8})))
-    out = str(folder / "run")
-    assert main(["run", str(study), "--traces", str(small_traces), "--out", out]) == 0
-    return out
-
-
-def json_of(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    """What a command prints with ``--json``; it must succeed."""
-    capsys.readouterr()
-    assert main([*words, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def text_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What a command prints; it must succeed."""
-    capsys.readouterr()
-    assert main(list(words)) == 0
-    return capsys.readouterr().out
-
-
-def failure(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> str:
-    """The sentence of a command that fails with that code."""
-    capsys.readouterr()
-    assert main(list(words)) == code
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("dse: ")
-    return told.err.removeprefix("dse: ").strip()
+    document = changed(tiny_document(), {"space.data_sram_kib": 8})
+    return str(finished_run(document, tmp_path_factory.mktemp("finished"), small_traces))
 
 
 def longest_tokens(traces: Path, design: Any) -> int:

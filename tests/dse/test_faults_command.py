@@ -34,10 +34,15 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> str:
     [
         (["--cell", "mlc3"], "Cell 'mlc3': expected one of reram-slc, reram-mlc2, reram-mlc3, "),
         (["--mask-cell", "sram"], "Cell 'sram': expected one of reram-slc, "),
-        (["--cell", "pcm"], "--cell pcm: Cell 'pcm': no error rate of it is published that this "),
+        (
+            ["--cell", "pcm"],
+            "--cell: Cell 'pcm': no error rate of it is published that this project knows. Give it",
+        ),
+        (["--error-rate", "0.9"], "--error-rate 0.9: Error rate 0.9 of a cell of 4 levels"),
+        (["--mask-cell", "pcm"], "--mask-cell: Cell 'pcm': no error rate of it is published that "),
         (["--storage", "exits"], "--storage 'exits': expected one of all, embeddings, encoder"),
         (["--sentences", "0"], "--sentences 0: expected 1 or more."),
-        (["--cell", "reram-mlc3", "--error-rate", "0.9"], "--cell reram-mlc3: Error rate 0.9 of a"),
+        (["--cell", "reram-mlc3", "--error-rate", "0.9"], "--error-rate 0.9: Error rate 0.9 of a"),
         (["--task", "SST"], "--task: "),
         (["--knob", "embedding_storage=sram"], "--knob 'embedding_storage=sram': expected NAME="),
         (["--knob", "encoder_sparsity=half"], "--knob 'encoder_sparsity=half': expected a number."),
@@ -52,6 +57,17 @@ def test_failures(words: list[str], told: str, capsys: pytest.CaptureFixture[str
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert captured.err.startswith(f"dse: {told}")
+
+
+def test_no_more_sentences_than_there_are(
+    mine: str, glue_dir: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table never speaks of more sentences than were scored."""
+    words = ["faults", mine, "--task", "WNLI", "--data", glue_dir, "--sentences", "128"]
+    assert main(words) == 2
+    assert capsys.readouterr().err == (
+        "dse: --sentences 128: expected at most the 127 of WNLI's select split.\n"
+    )
 
 
 def test_data_are_needed(

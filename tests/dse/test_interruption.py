@@ -17,6 +17,7 @@ def test_exit_codes(number: signal.Signals, code: int) -> None:
     with pytest.raises(Interrupted) as caught, interruptible():
         signal.raise_signal(number)
     assert caught.value.exit_code == code
+    assert str(caught.value).startswith("Interrupted; what was finished is kept: ")
     assert signal.getsignal(number) == before
 
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dse import journal as journal_module
-from dse.errors import RunFolderError
+from dse.errors import RunFolderError, UnwritableRunError
 from dse.journal import GroupCommitJournal
 from dse.journal_records import DamagedJournalError, group_lines, read_groups, record_line
 from dse.journal_tail import Tail, read_tail, write_tail
@@ -161,11 +161,14 @@ class TestWriting:
         failing = half if call == "pwrite" else mock.Mock(side_effect=OSError(5, "I/O error"))
         with (
             mock.patch.object(os, call, failing),
-            pytest.raises(RunFolderError, match=r"cannot be written \((No space|I/O)"),
+            pytest.raises(
+                UnwritableRunError, match=r"cannot be written \((No space|I/O)"
+            ) as caught,
         ):
             journal.append_logs([TELL])
         assert (tmp_path / "journal.log").read_bytes() == before
-        with pytest.raises(RunFolderError, match="cannot be written"):
+        assert caught.value.exit_code == 8
+        with pytest.raises(UnwritableRunError, match="cannot be written"):
             journal.append_logs([TELL])
         assert len(list(GroupCommitJournal(tmp_path / "journal.log").read_logs(0))) == 1
 

@@ -13,13 +13,14 @@ import pytest
 from dse import executors, live, recording
 from dse.cli import main
 from dse.evaluation import Evaluation, Outcome, SourceOptions
+from evaluators.checkpoint_folders import save_checkpoint
 from evaluators.checkpoints import shipped_checkpoints
-from evaluators.encoders import save_checkpoint
 from evaluators.glue import TaskData
 from evaluators.trace_cache import DEFAULT_LIMIT_MIB
 from search_space import FP16
 from studies.recorded import RecordedTraces
 from studies.spec import read_spec, spec_of
+from tests.dse.commands import json_of
 from tests.evaluators.conftest import CONFIGS, made_up_sentences, random_encoder, tiny_tokenizer
 from tests.small_study import changed, tiny_document, toml_text
 
@@ -67,9 +68,7 @@ def study(tmp_path: Path, document: dict[str, Any]) -> str:
 
 def caches(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     """What ``dse cache --json`` prints."""
-    capsys.readouterr()
-    assert main(["cache", *words, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
+    return json_of(capsys, "cache", *words)
 
 
 def test_runs_share_a_cache(study: str, capsys: pytest.CaptureFixture[str]) -> None:

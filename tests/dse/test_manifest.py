@@ -12,13 +12,13 @@ import pytest
 from optuna.exceptions import StorageInternalError
 
 from dse import driver
-from dse.cross_check import check_records, read_trials
+from dse.cross_check import check_records
 from dse.errors import ChangedInputError, RunFolderError
-from dse.finish import write_trials
 from dse.inputs import input_hashes, origin_of, refuse_changed
 from dse.manifest import MANIFEST, damage, read_manifest, write_manifest
 from dse.runs import RunFolder
 from dse.search import Search
+from dse.trials_table import read_trials, write_trials
 from studies.recorded import RecordedTraces
 from tests.dse.conftest import FormulaExecutor, opened, quiet
 from tests.dse.reliability import formula_spec, told_folder

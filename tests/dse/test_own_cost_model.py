@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,6 +20,7 @@ from hw_cost import load_technology
 from hw_cost.testing import check_cost_model, example_inputs
 from studies.records import read_front
 from studies.spec import StudySpec, read_spec
+from tests.dse.commands import failure, json_of
 from tests.dse.conftest import MakeEvaluation, opened, quiet
 from tests.small_study import changed, tiny_document, toml_text
 
@@ -57,22 +56,6 @@ def run(study: Path, small_traces: Path) -> str:
     out = str(study.parent / "run")
     assert main(["run", str(study), "--traces", str(small_traces), "--out", out]) == 0
     return out
-
-
-def json_of(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    """What a command prints with ``--json``; it must succeed."""
-    capsys.readouterr()
-    assert main([*words, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def failure(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> str:
-    """The sentence of a command that fails with that code: the last line on stderr."""
-    capsys.readouterr()
-    assert main(list(words)) == code
-    told = capsys.readouterr().err
-    assert "Traceback" not in told
-    return told.splitlines()[-1].removeprefix("dse: ")
 
 
 def test_documented_model_passes_the_documented_check(study: Path, page: str) -> None:
@@ -193,11 +176,12 @@ def test_failing_model(
     bad = good.replace("energy_pj=pj * macs", "energy_pj=pj.T * macs")
     script.write_text(bad)
     path.write_text(study.read_text())
-    told = failure(capsys, 3, "run", str(path), "--traces", str(small_traces), "--out", out)
+    words = ["run", str(path), "--traces", str(small_traces), "--out", out]
+    told = failure(capsys, 3, *words, after_progress=True)
     assert told.startswith(f"cost_model '{script}:TableModel': cost_table failed (")
     # nothing was told, so nothing is kept; a second run starts anew
     script.write_text(good)
-    assert main(["run", str(path), "--traces", str(small_traces), "--out", out]) == 0
+    assert main(words) == 0
 
 
 @pytest.mark.ray

@@ -12,8 +12,9 @@ import pytest
 
 from dse import executors
 from dse.evaluation import Flat, Outcome, SourceOptions
-from dse.executors import InlineExecutor, Kind, RayExecutor
-from dse.search import Search, trial_rows
+from dse.executors import Executor, InlineExecutor, Kind, RayExecutor
+from dse.search import Search
+from dse.trials_table import trial_rows
 from search_space import MODEL_KNOBS
 from studies.recorded import RecordedTracesError
 from studies.spec import StudySpec
@@ -79,6 +80,34 @@ def test_same_front_as_in_one_process(
     assert search.archive.designs_scored == inline.archive.designs_scored
     flats = [{name: row[name] for name in MODEL_KNOBS} for row in trial_rows(search)]
     assert flats == [{name: row[name] for name in MODEL_KNOBS} for row in trial_rows(inline)]
+
+
+@pytest.mark.usefixtures("running_ray")
+def test_workers_change_no_trial(
+    options: SourceOptions, evaluation_of: MakeEvaluation, tmp_path: Path
+) -> None:
+    """With as many trials in flight, two workers and one process make the same trials and front.
+
+    NSGA-II learns from what it was told, so an outcome told at another time would show.
+    """
+    spec = spec_with(tiny_document(), trials=24, workers=2, in_flight=3)
+    found = []
+    for name in ("ray", "inline"):
+        (tmp_path / name).mkdir()
+        search = opened(spec, tmp_path / name)
+        executor: Executor = InlineExecutor(evaluation_of(spec))
+        if name == "ray":
+            executor = RayExecutor(spec, options, 2, None, quiet)
+        try:
+            search.run(executor, quiet)
+        finally:
+            executor.close()
+        rows = [
+            {key: value for key, value in row.items() if not key.startswith("wall_")}
+            for row in trial_rows(search)
+        ]
+        found.append((rows, search.archive.members, search.archive.values.tolist()))
+    assert found[0] == found[1]
 
 
 @pytest.fixture(scope="module")

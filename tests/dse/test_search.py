@@ -14,10 +14,11 @@ import pytest
 from dse.errors import EvaluationError
 from dse.evaluation import Flat, Outcome
 from dse.executors import InlineExecutor
-from dse.finish import write_trials
-from dse.search import MAX_FAILURES, Search, trial_rows
+from dse.finish import write_front_table
+from dse.search import MAX_FAILURES, Search
 from dse.storage import open_storage
 from dse.strategies import FITS
+from dse.trials_table import trial_rows, write_trials
 from search_space import EXIT_KNOBS, HARDWARE_KNOBS, KNOBS, MODEL_KNOBS, design_point
 from studies.fronts import non_dominated
 from studies.records import Progress
@@ -331,12 +332,27 @@ class TestWholeNestedRun:
         assert [design.id for design in front.designs] == list(range(len(expected)))
         accuracies = [design.metrics["accuracy"].value for design in front.designs]
         assert accuracies == sorted(accuracies, reverse=True)
-        for design in front.designs:
+        write_front_table(tmp_path / "front.parquet", front)
+        table = pq.read_table(tmp_path / "front.parquet").to_pylist()
+        assert len(table) == len(front.designs)
+        for design, row in zip(front.designs, table, strict=True):
+            assert {name: row[name] for name in KNOBS} == design.knobs
+            assert row["membership"] == design.membership
+            assert row["report_accuracy"] == design.report_accuracy.value
+            assert row["energy_pj_se"] == design.metrics["energy_pj"].se
             assert tuple(design.knobs) == KNOBS
             design_point(design.knobs)
             alone = evaluation.evaluate_design(design.knobs).metrics
             for name, figure in design.metrics.items():
                 assert figure.value == pytest.approx(alone[name], rel=1e-9)
             assert search.told_by_number[design.trial].flat.items() <= design.knobs.items()
+            assert design.membership is not None
+            assert 0 <= design.membership <= 1
+            assert design.accuracy_low is not None
+            assert design.accuracy_low <= design.metrics["accuracy"].value
+        assert max(design.membership or 0 for design in front.designs) > 0.5
+        assert front.bootstrap is not None
+        assert 0 < front.bootstrap.rivals <= front.dominated.of
+        assert front.stopped == "all 60 trials are told"
         assert front.counts["designs_scored"] == count
         assert front.dominated.of == len(front.dominated.rows)

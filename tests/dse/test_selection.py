@@ -115,12 +115,58 @@ class TestQueries:
         assert design == select(front, "min energy")[0]
 
 
+class TestPreferences:
+    """Weights, reference points, and choices among robust designs."""
+
+    @pytest.mark.parametrize(
+        ("selection", "expected"),
+        [
+            ("weights accuracy=1", 0),
+            ("weights energy=1, area=1", 3),
+            ("near accuracy=0.86 energy=1e7", 1),
+            ("near accuracy=0.86, energy=1e7 where id > 1", 2),
+            ("weights accuracy=1 where accuracy < 0.87", 1),
+            ("max-accuracy where id >= 2", 2),
+        ],
+    )
+    def test_selections(self, front: Front, selection: str, expected: int) -> None:
+        """What is asked for picks among the designs that meet the condition."""
+        design, reason = select(front, selection)
+        assert (design.id, reason) == (expected, selection)
+
+    def test_knee_among_some(self, front: Front) -> None:
+        """The knee of some designs, each objective scaled to them, says so in its reason."""
+        design, reason = select(front, "knee where id < 2")
+        assert design.id in (0, 1)
+        assert reason.endswith("scaled to the front, among designs where id < 2")
+
+    def test_membership(self, front: Front) -> None:
+        """Membership and the accuracy's lower bound can be bounded, where they are recorded."""
+        sure = {0: 0.95, 1: 0.5, 2: 0.92, 3: 0.99}
+        designs = [
+            d.model_copy(update={"membership": sure[d.id], "accuracy_low": 0.7})
+            for d in front.designs
+        ]
+        known = front.model_copy(update={"designs": designs})
+        text = "max accuracy where membership >= 0.9 and energy < 1e8"
+        assert select(known, text)[0].id == 2
+        assert select(known, "min energy where accuracy_low >= 0.7")[0].id == 3
+        with pytest.raises(ConditionError, match="membership"):
+            select(front, text)
+
+
 class TestErrors:
     """Selections that cannot be."""
 
     @pytest.mark.parametrize(
         ("selection", "told"),
         [
+            ("weights accuracy=-1", "weights of 0 or more"),
+            ("weights accuracy=0", "weights of 0 or more"),
+            ("weights accuracy=e", "is no number"),
+            ("near latency=1e6", "latency_mean_ns is no objective of the study"),
+            ("near enrgy=1", "did you mean 'energy'?"),
+            ("weights", "weights METRIC=W"),
             ("kneee", "did you mean 'knee'?"),
             ("min-enrgy", "did you mean 'min-energy'?"),
             ("", ", ".join(SELECTIONS)),

@@ -13,18 +13,14 @@ import pytest
 from dse.cli import main
 from hw_cost.technology import technology_constants
 from studies.rescoring import FIGURES
+from tests.dse.commands import failure, finished_run, json_of, text_of
 from tests.small_study import changed, tiny_document, toml_text
 
 
 @pytest.fixture(scope="module")
 def run(small_traces: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A finished nested run of the tiny study."""
-    folder = tmp_path_factory.mktemp("finished")
-    study = folder / "tiny.toml"
-    study.write_text(toml_text(tiny_document()))
-    out = str(folder / "run")
-    assert main(["run", str(study), "--traces", str(small_traces), "--out", out]) == 0
-    return out
+    return str(finished_run(tiny_document(), tmp_path_factory.mktemp("finished"), small_traces))
 
 
 @pytest.fixture(scope="module")
@@ -34,30 +30,6 @@ def listed(run: str) -> Any:
     with contextlib.redirect_stdout(printed):
         assert main(["sources", "--run", run, "--id", "2", "--samples", "3", "--json"]) == 0
     return json.loads(printed.getvalue())
-
-
-def json_of(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    """What a command prints with ``--json``; it must succeed."""
-    capsys.readouterr()
-    assert main([*words, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def text_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What a command prints; it must succeed."""
-    capsys.readouterr()
-    assert main(list(words)) == 0
-    return capsys.readouterr().out
-
-
-def failure(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> str:
-    """The sentence of a command that fails with that code."""
-    capsys.readouterr()
-    assert main(list(words)) == code
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err.startswith("dse: ")
-    return told.err.removeprefix("dse: ").strip()
 
 
 class TestSources:

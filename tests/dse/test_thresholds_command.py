@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +15,21 @@ from evaluators.traces import TRACE_VERSION
 from search_space import ExitPolicy, model_knobs
 from studies.recorded import KEY_NAMES, RecordedTraces, write_recorded
 from studies.records import read_front
-from tests.small_study import small_document, tiny_document, toml_text
+from tests.dse.commands import failure, finished_run, json_of
+from tests.small_study import small_document, tiny_document
 
 SMALL = ("thresholds", "own-layers")
-
-
-def found(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    """What the command prints as JSON; it must succeed."""
-    capsys.readouterr()
-    assert main([*words, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
-
-
-def failure(capsys: pytest.CaptureFixture[str], code: int, *words: str) -> str:
-    """The one sentence of a command that fails with that exit code."""
-    capsys.readouterr()
-    assert main(list(words)) == code
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    return captured.err.removeprefix("dse: ").strip()
 
 
 @pytest.fixture(scope="module")
 def finished(small_traces: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A nested run of the tiny study."""
-    folder = tmp_path_factory.mktemp("finished")
-    study, out = folder / "tiny.toml", folder / "run"
-    study.write_text(toml_text(tiny_document()))
-    assert main(["run", str(study), "--traces", str(small_traces), "--out", str(out)]) == 0
-    return str(out)
+    return str(finished_run(tiny_document(), tmp_path_factory.mktemp("finished"), small_traces))
 
 
 def test_checkpoint(small_traces: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every policy with every drop, of the checkpoint's first recorded setting."""
-    report = found(capsys, *SMALL, "--traces", str(small_traces))
+    report = json_of(capsys, *SMALL, "--traces", str(small_traces))
     recorded = RecordedTraces(small_traces)
     assert list(report["setting"].values()) == list(recorded.first_setting("own-layers"))
     assert report["n_exits"] == 6
@@ -71,7 +50,7 @@ def test_checkpoint(small_traces: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_another_setting(small_traces: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A knob given on the command line chooses another recorded setting."""
     words = (*SMALL, "--traces", str(small_traces), "--knob", "weight_format=adaptivfloat<6,3>")
-    report = found(capsys, *words, "--policy", "entropy", "--drop", "3")
+    report = json_of(capsys, *words, "--policy", "entropy", "--drop", "3")
     assert report["setting"]["weight_format"] == "adaptivfloat<6,3>"
     assert [row["policy"] for row in report["targets"]] == ["entropy"]
     assert report["targets"][0]["most_lost"] == pytest.approx(0.03)
@@ -123,7 +102,7 @@ def test_numbers(numbers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = (*SMALL, "--traces", str(numbers), "--drop", "100")
     found_by = {}
     for tolerance in ("0.5", "0.01"):
-        report = found(capsys, *words, "--tolerance", tolerance)
+        report = json_of(capsys, *words, "--tolerance", tolerance)
         assert report["task"] == "STS-B"
         assert [row["policy"] for row in report["targets"]] == ["patience"]
         found_by[tolerance] = report["targets"][0]["select"]["mean_exit_layer"]
@@ -150,7 +129,7 @@ def test_run(finished: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a run it is the setting of a design of the front, with the run's own traces."""
     front = read_front(Path(finished, "front.json"))
     design = front.designs[-1]
-    report = found(capsys, "thresholds", finished, "--id", str(design.id), "--policy", "patience")
+    report = json_of(capsys, "thresholds", finished, "--id", str(design.id), "--policy", "patience")
     assert report["setting"] == {name: design.knobs[name] for name in report["setting"]}
 
 

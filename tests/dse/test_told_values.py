@@ -88,6 +88,7 @@ def test_metrics_that_are_no_finite_numbers(value: Any, told: str) -> None:
         (replace(GOOD, exits=[-1]), "exits -1"),
         (replace(GOOD, values=[], hardware=[], exits=[]), "without objective values"),
         (replace(GOOD, designs_scored=1.5), "designs_scored 1.5"),  # type: ignore[arg-type]
+        (replace(GOOD, designs_pruned=-2), "designs_pruned -2"),
         (replace(GOOD, own_hypervolume=float("inf")), "own_hypervolume inf"),
     ],
 )

@@ -9,7 +9,8 @@ import pytest
 
 from dse.cli import main
 from evaluators import recipe_runs
-from evaluators.encoders import ExitHead, load_checkpoint
+from evaluators.checkpoint_folders import load_checkpoint
+from evaluators.encoders import ExitHead
 from evaluators.recipes import RECIPES
 from evaluators.tasks import GlueTask, glue_task
 from tests.generated_glue import CONFIG, shrunk, write_generated_task, write_tiny_checkpoint
@@ -94,6 +95,7 @@ def test_recipe_of_the_edgebert_authors_runs(
     monkeypatch.setattr("evaluators.splits.select_split.__defaults__", (10, 1))
     glue = write_generated_task(tmp_path / "glue", small_task["SST-2"])
     albert = {"model_type": "albert", "embedding_size": 8, "num_hidden_layers": 12}
+    albert["num_hidden_groups"] = 1
     monkeypatch.setattr("tests.generated_glue.CONFIG", CONFIG | albert)
     initial = write_tiny_checkpoint(tmp_path / "initial", 2)
     text = (RECIPES / "edgebert-albert-base.toml").read_text()

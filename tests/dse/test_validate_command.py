@@ -15,21 +15,13 @@ from dse.cpu_latency import cpu_name, cpu_platform, median_ms
 from evaluators.encoders import encoder_shape
 from studies.validation import Platform, SourceMark, read_platforms
 from studies.validation.encoders import ALBERT_BASE
+from tests.dse.commands import failure
 
 
 @pytest.fixture(autouse=True)
 def without_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     """No reference folder in the environment."""
     monkeypatch.delenv("DSE_REFERENCE_DIR", raising=False)
-
-
-def failure(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """The sentence of a command that fails for its data."""
-    capsys.readouterr()
-    assert main(list(words)) == 5
-    told = capsys.readouterr()
-    assert told.out == ""
-    return told.err.removeprefix("dse: ").strip()
 
 
 @pytest.mark.slow
@@ -81,7 +73,7 @@ def test_text(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_folder_without_the_data(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A reference folder that lacks the files is refused by the first of them."""
-    told = failure(capsys, "validate", "--reference", str(tmp_path))
+    told = failure(capsys, 5, "validate", "--reference", str(tmp_path))
     assert told == (
         f"{tmp_path}/edgebert/sst2_dev_entropy.csv: no such file; expected rows of 12 numbers."
     )
@@ -92,8 +84,8 @@ def test_bad_platform_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     path = tmp_path / "boards.toml"
     path.write_text('[[platform]]\nname = "Board"\n')
     told = f"{path}: platform 1: key 'task' is missing."
-    assert failure(capsys, "validate", "--platforms", str(path)) == told
-    assert failure(capsys, "validate", "--measure-cpu", str(path)) == told
+    assert failure(capsys, 5, "validate", "--platforms", str(path)) == told
+    assert failure(capsys, 5, "validate", "--measure-cpu", str(path)) == told
 
 
 def test_measured_cpu_is_written_and_compared(

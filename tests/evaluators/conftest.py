@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedModel
 
-from evaluators.encoders import ExitEncoder, backbone_from_config, save_checkpoint
+from evaluators.checkpoint_folders import save_checkpoint
+from evaluators.encoders import ExitEncoder, backbone_from_config
+from evaluators.families import FAMILIES, Family
 from evaluators.glue import Sentences, TaskData, load_sst2
 from search_space import FP32, FULL_SPAN_TOKENS, CellKind, ModelKnobs
 
@@ -141,6 +145,35 @@ def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def tiny(request: pytest.FixtureRequest, tiny_folders: dict[str, Path]) -> Path:
     """Each of the tiny checkpoints in turn."""
     return tiny_folders[request.param]
+
+
+@pytest.fixture
+def own_copy(tiny: Path, tmp_path: Path) -> Path:
+    """A tiny checkpoint that may be damaged."""
+    return Path(shutil.copytree(tiny, tmp_path / "copy"))
+
+
+@pytest.fixture(params=sorted(FAMILIES))
+def family(request: pytest.FixtureRequest) -> Family:
+    """Each family in turn."""
+    return FAMILIES[request.param]
+
+
+@pytest.fixture
+def bare(family: Family, tmp_path: Path) -> tuple[PreTrainedModel, Path]:
+    """A model of the library without a head, and its folder."""
+    from tests.evaluators.library_models import BARE, library_model, saved
+
+    model = library_model(BARE[family.name], family)
+    return model, saved(model, tmp_path / "bare")
+
+
+@pytest.fixture
+def bert_folder(tmp_path: Path) -> Path:
+    """The library's folder of a bare BERT, which may be damaged."""
+    from tests.evaluators.library_models import BARE, library_model, saved
+
+    return saved(library_model(BARE["bert"], FAMILIES["bert"]), tmp_path / "bert")
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from evaluators.checkpoint_folders import checkpoint_hash, load_checkpoint, save_checkpoint
 from evaluators.checkpoints import CheckpointError
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import checkpoint_hash, load_checkpoint, load_tokenizer, save_checkpoint
 from evaluators.learned_spans import SoftSpans, budget_of, hard_spans, read_spans, write_spans
+from evaluators.token_rows import load_tokenizer
 from evaluators.trainable_compression import TrainableCompression
 from evaluators.training_stages import SpanLearning, Stage
 from search_space import FULL_SPAN_TOKENS, ModelKnobs

@@ -20,12 +20,12 @@ import torch
 from evaluators import live
 from evaluators.checkpoints import checkpoint_folder
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import load_tokenizer, token_ids
 from evaluators.glue import TaskData
 from evaluators.live import LiveEvaluator
 from evaluators.predictor import predicted_entropy_table
 from evaluators.stages import first_drawn, select_order
 from evaluators.testing import made_up_trace
+from evaluators.token_rows import load_tokenizer, token_ids
 from evaluators.trace_cache import TraceCache
 from evaluators.traces import LUT_ROWS, TRACE_VERSION, ExitTrace, Split, entropies
 from search_space import CellKind, ModelKnobs, adaptivfloat

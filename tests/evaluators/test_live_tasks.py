@@ -14,13 +14,13 @@ import torch
 
 from evaluators.checkpoints import CheckpointError
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import load_tokenizer, token_rows
 from evaluators.exits import accuracy_with_error, exit_answers, exit_histogram, further_scores
 from evaluators.live import LiveEvaluator
 from evaluators.sentences import Sentences, TaskData
 from evaluators.stages import first_drawn
 from evaluators.task_metrics import official_score
 from evaluators.tasks import COLA, MNLI, MRPC, QQP, RTE, SST2, STSB, GlueTask
+from evaluators.token_rows import load_tokenizer, token_rows
 from evaluators.trace_cache import TraceCache
 from evaluators.traces import LUT_ROWS, Split, trace_bytes, trace_of_bytes
 from search_space import ExitKnobs, ExitPolicy, ModelKnobs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor
 
 from evaluators import objectives, recipe_runs, training
+from evaluators.checkpoint_folders import load_checkpoint
 from evaluators.checkpoints import CheckpointError
-from evaluators.encoders import ExitEncoder, load_checkpoint
+from evaluators.encoders import ExitEncoder
 from evaluators.glue import TaskData
 from evaluators.learned_spans import read_spans
 from evaluators.objectives import TaskObjective, exit_loss, hidden_mismatch
@@ -131,7 +133,7 @@ def test_killed_run_ends_in_the_same_weights(
 ) -> None:
     """Killed in any stage and run again, a recipe ends in bit-equal weights."""
     monkeypatch.setattr("evaluators.trainable_compression.THRESHOLD_STEPS", 4)
-    monkeypatch.setattr("evaluators.trainable_compression.SPAN_STEPS", 5)
+    monkeypatch.setattr("evaluators.training_spans.SPAN_STEPS", 5)
     whole = run_recipe(DENSE, AWARE, EXITS, work="whole", family=family).state_dict()
     with monkeypatch.context() as patched:
         patched.setattr(objectives.TaskObjective, "loss", dying(batch))
@@ -248,6 +250,84 @@ def test_work_folder_belongs_to_one_run(run_recipe: RunRecipe, tmp_path: Path) -
     (tmp_path / "work" / "dense.safetensors").write_bytes(b"no")
     with pytest.raises(CheckpointError, match="not the saved state of a stage"):
         run_recipe(DENSE)
+
+
+def test_state_of_another_recipe_is_refused(run_recipe: RunRecipe) -> None:
+    """A stage that was edited does not go on from the state of the one before the edit."""
+    run_recipe(DENSE)
+    with pytest.raises(CheckpointError, match="of another model or recipe"):
+        run_recipe(replace(DENSE, learning_rate=2e-2))
+    run_recipe(DENSE, replace(EXITS, sampling=None))  # stages behind it are its own affair
+
+
+def test_teachers_are_looked_at_before_the_first_stage(
+    run_recipe: RunRecipe, tiny_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    """One that is missing, has other tokens, or that no stage asks for: nothing is trained."""
+    taught = replace(AWARE, teacher=CHECKPOINT)
+    other = tmp_path / "other"
+    shutil.copytree(tiny_folders["bert"], other)
+    tokenizer = json.loads((other / "tokenizer.json").read_text())
+    pieces = tokenizer["model"]["vocab"]
+    pieces["good"], pieces["bad"] = pieces["bad"], pieces["good"]
+    (other / "tokenizer.json").write_text(json.dumps(tokenizer))
+    for stages, teacher, told in (
+        ((DENSE, taught), None, "name one by --teacher"),
+        ((DENSE, taught), other, "has another tokenizer than the encoder"),
+        ((DENSE, AWARE), tiny_folders["albert"], "no stage of the recipe learns from a checkpoint"),
+    ):
+        with pytest.raises(TrainingError, match=told):
+            run_recipe(*stages, teacher=teacher)
+    with pytest.raises(CheckpointError, match="no such file"):
+        run_recipe(DENSE, taught, teacher=tmp_path / "nowhere")
+    assert not (tmp_path / "work" / "dense.safetensors").exists()
+
+
+def test_checkpoints_are_not_written_over(
+    run_recipe: RunRecipe, tiny_folders: dict[str, Path], tmp_path: Path
+) -> None:
+    """A run writes neither over what it reads nor over the checkpoint of another run."""
+    run_recipe(DENSE)
+    run_recipe(DENSE)
+    (tmp_path / "work" / "dense.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="holds a checkpoint, and the work folder has no"):
+        run_recipe(DENSE)
+    recipe = Recipe(title="tiny", initial=str(tiny_folders["bert"]), stages=(DENSE,))
+    run = RecipeRun(recipe, Path("unused"), tmp_path / "new", None, 1, lambda _: None)
+    with pytest.raises(CheckpointError, match="starts or learns from this checkpoint"):
+        run.finished(tiny_folders["bert"])
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    with pytest.raises(CheckpointError, match="cannot be made"):
+        run.finished(in_the_way)
+    with pytest.raises(CheckpointError, match="cannot be made"):
+        replace_work(run, in_the_way).finished(tmp_path / "out")
+    assert not (tmp_path / "new" / "dense.safetensors").exists()
+
+
+def replace_work(run: RecipeRun, work: Path) -> RecipeRun:
+    """The same run with its states elsewhere."""
+    return RecipeRun(run.recipe, run.source, work, run.teacher, run.seed, run.say)
+
+
+def test_encoder_without_padding_is_refused(
+    tiny_folders: dict[str, Path],
+    tiny_task: TaskData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Training fills short rows, so that it needs a padding token."""
+    monkeypatch.setattr(recipe_runs, "load_task", lambda *_: tiny_task)
+    folder = tmp_path / "initial"
+    shutil.copytree(tiny_folders["bert"], folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"pad_token_id": None}))
+    recipe = Recipe(title="tiny", initial=str(folder), stages=(DENSE,))
+    run = RecipeRun(recipe, Path("unused"), tmp_path / "work", None, 1, lambda _: None)
+    with pytest.raises(
+        CheckpointError, match=r"pad_token_id None in config\.json, expected a token"
+    ):
+        run.finished(tmp_path / "out")
 
 
 def test_exit_loss_by_hand() -> None:

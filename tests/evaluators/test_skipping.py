@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from evaluators import compression
+from evaluators.checkpoint_folders import load_checkpoint
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import ExitEncoder, load_checkpoint, pad_batch
+from evaluators.encoders import ExitEncoder
 from evaluators.families import LayerParts
 from evaluators.skipping import MOST_NEURONS_KEPT, run_all, skip_idle
+from evaluators.token_rows import pad_batch
 from search_space import FULL_SPAN_TOKENS, ModelKnobs, adaptivfloat
 
 MakeKnobs = Callable[..., ModelKnobs]

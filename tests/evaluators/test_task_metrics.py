@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
 from evaluators import task_metrics
-from evaluators.task_metrics import RESAMPLES, TASK_METRICS, official_score
+from evaluators.bootstrap import RESAMPLES, resamples
+from evaluators.task_metrics import TASK_METRICS, official_score
 
 # Eight sentences: 3 of class 1 found, 1 missed, 2 said wrongly, 2 rightly left.
 LABELS = np.array([1, 1, 1, 1, 0, 0, 0, 0])
@@ -116,11 +117,11 @@ def test_bootstrap_errors_are_those_of_scipy(name: str) -> None:
 def test_bootstrap_is_that_of_the_resampled_sentences() -> None:
     """Ranks by weights equal the ranks of sentences that are really drawn several times."""
     predictions, labels = made_up("spearman", 30, 1)
-    weights = task_metrics._resample_weights(30)
+    blocks = [weights for _, weights in resamples(30)]
+    weights = np.concatenate(blocks).astype(np.int64)
     drawn = [np.repeat(np.arange(30), row) for row in weights]
     slow = [official_score("spearman", predictions[0][d], labels[d]) for d in drawn[:200]]
     assert weights.sum(axis=1).tolist() == [30] * RESAMPLES
-    blocks = [w for _, w in task_metrics._resamples(30)]
     x = np.concatenate([task_metrics._ranks_within(predictions[0], w) for w in blocks])
     y = np.concatenate([task_metrics._ranks_within(labels, w) for w in blocks])
     for r in range(200):

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from evaluators import magnitudes, straight_through
+from evaluators.checkpoint_folders import load_checkpoint
 from evaluators.codecs.calibration import Calibration
 from evaluators.codecs.registry import codec_of
 from evaluators.compression import CompressibleEncoder
-from evaluators.encoders import load_checkpoint, pad_batch
 from evaluators.magnitudes import magnitude_thresholds
 from evaluators.pruning import prune_by_magnitude
 from evaluators.sampling import Sampling
+from evaluators.token_rows import pad_batch
 from evaluators.trainable_compression import TrainableCompression
 from evaluators.training_stages import Stage
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, adaptivfloat, parse_number_format

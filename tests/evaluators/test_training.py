@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from evaluators import training
-from evaluators.encoders import ExitEncoder, load_checkpoint, load_tokenizer, pad_batch, token_ids
+from evaluators.checkpoint_folders import load_checkpoint
+from evaluators.checkpoints import CheckpointError
+from evaluators.encoders import ExitEncoder
 from evaluators.glue import TaskData
 from evaluators.tasks import SST2
+from evaluators.token_rows import load_tokenizer, pad_batch, token_ids
 from evaluators.training import exit_scores, run_stage
 from evaluators.training_stages import Stage
 
@@ -105,6 +110,64 @@ def test_finished_stage_is_not_run_again(
     )
     assert said == ["tiny: continuing at step 10 of 10"]
     assert all(torch.equal(again[name], first[name]) for name in first)
+
+
+def test_state_belongs_to_one_recipe(
+    make_encoder: Callable[..., ExitEncoder],
+    tokenizer: Tokenizer,
+    tiny_task: TaskData,
+    tmp_path: Path,
+) -> None:
+    """A state is not gone on with under another digest; one that has none is taken as it is."""
+    objective = LastExit(make_encoder("bert"), tokenizer, tiny_task, None)
+    lengths = [len(row) for row in objective.rows]
+
+    def run(recipe: str) -> list[str]:
+        said: list[str] = []
+        run_stage(
+            *(STAGE, objective.model, objective, lengths, tmp_path, 7, said.append), recipe=recipe
+        )
+        return said
+
+    run("")
+    assert run("one") == ["tiny: continuing at step 10 of 10"]
+    (tmp_path / "tiny.safetensors").unlink()
+    run("one")
+    assert run("one") == ["tiny: continuing at step 10 of 10"]
+    with pytest.raises(CheckpointError, match="of another model or recipe"):
+        run("other")
+
+
+def test_full_disk_keeps_the_state_before(
+    make_encoder: Callable[..., ExitEncoder],
+    tokenizer: Tokenizer,
+    tiny_task: TaskData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A state that cannot be written is said, leaves no half file, and the one before goes on."""
+    monkeypatch.setattr(training, "SAVE_EVERY", 3)
+    whole, _ = trained(make_encoder("bert"), tokenizer, tiny_task, tmp_path / "whole")
+    calls = 0
+
+    def full(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            path.write_bytes(b"half of it")
+            raise SafetensorError("No space left on device (os error 28)")
+        save_file(tensors, path, metadata=metadata)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "save_file", full)
+        with pytest.raises(
+            CheckpointError, match=r"cannot be written \(No space left.*run the same"
+        ):
+            trained(make_encoder("bert"), tokenizer, tiny_task, tmp_path / "cut")
+    assert [path.name for path in (tmp_path / "cut").iterdir()] == ["tiny.safetensors"]
+    rest, said = trained(make_encoder("bert"), tokenizer, tiny_task, tmp_path / "cut")
+    assert said[0] == "tiny: continuing at step 6 of 10"
+    assert all(torch.equal(rest[name], whole[name]) for name in whole)
 
 
 def test_accuracy_of_every_exit_is_a_count(tiny: Path, tiny_task: TaskData) -> None:

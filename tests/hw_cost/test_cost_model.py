@@ -180,6 +180,10 @@ BROKEN: dict[str, tuple[Callable[[CostTable], CostTable], str]] = {
         with_costs(missed=lambda t: ~(t.latency_ns <= 1e5)),
         "missed is False for .* ns of design 0 with a deadline of 0.05 ms",
     ),
+    "layers that cost nothing": (
+        with_costs(energy_pj=lambda t: 1e6 * t.energy_pj / np.square(t.energy_pj)),
+        "energy_pj of design 0 is .* that leaves after layer 1, and .* expected no less",
+    ),
     "costs by place": (
         with_costs(energy_pj=lambda t: t.energy_pj * np.arange(1, len(t.energy_pj) + 1)[:, None]),
         "energy_pj of a design is another one in another order",

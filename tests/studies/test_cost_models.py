@@ -16,7 +16,8 @@ from hw_cost.plugins.zigzag_model import ZigZagModel
 from hw_cost.testing import example_inputs
 from studies import cost_models
 from studies.cost_models import COST_MODELS, model_maker
-from studies.spec import CostModelTable, StudyFileError, read_spec, spec_of
+from studies.spec import StudyFileError, read_spec, spec_of
+from studies.spec_tables import CostModelTable
 from tests.small_study import small_document, toml_text
 
 MODEL = """

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.fronts import FloatArray, hypervolume, non_dominated, normalised
-from studies.spec import Objective
+from studies.fronts import FloatArray, hypervolume, non_dominated, normalised, rounded
+from studies.spec_tables import Objective
 
 ACCURACY = Objective(metric="accuracy", ideal=1.0, reference=0.5)
 AREA = Objective(metric="area_mm2", ideal=0.0, reference=10.0)
@@ -34,6 +34,25 @@ class TestNormalised:
         """A linear axis halves differences, a logarithmic one halves ratios."""
         middle = normalised(points((0.75, 5.0, 1e5)), [ACCURACY, AREA, ENERGY])
         np.testing.assert_allclose(middle, points((0.5, 0.5, 0.5)))
+
+
+class TestRounded:
+    """Values as they are compared."""
+
+    def test_twelve_digits(self) -> None:
+        """The thirteenth digit goes, the eleventh stays, signs and zeros are kept."""
+        values = np.array([[1.0, 1.0 + 1e-14, 1.0 + 1e-11, -1.0 - 1e-14, 0.0, 3e-9]])
+        found = rounded(values)[0]
+        assert found[0] == found[1] == 1.0 == -found[3]
+        assert found[2] > 1.0
+        assert found[4] == 0.0
+        np.testing.assert_allclose(found, values[0], rtol=1e-12)
+
+    @given(st.floats(1e-300, 1e300), st.floats(1.0, 1.001))
+    def test_keeps_the_order(self, value: float, ratio: float) -> None:
+        """Of two values the larger one is never rounded below the other."""
+        low, high = rounded(np.array([value, value * ratio]))
+        assert low <= high
 
 
 class TestHypervolume:

@@ -9,7 +9,7 @@ import pytest
 
 from evaluators.tasks import TASKS
 from studies.metrics import METRICS, Metric, metric_of
-from studies.spec import ScenarioTable
+from studies.spec_tables import ScenarioTable
 
 
 def test_the_page_lists_every_metric_with_its_direction(repository: Path) -> None:

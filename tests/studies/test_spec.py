@@ -132,7 +132,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"space.mac_vector_sise": 1}, ["'mac_vector_sise'", "did you mean 'mac_vector_size'?"]),
     ({"objectives.0.metric": "acuracy"}, ["'acuracy'", "did you mean 'accuracy'?"]),
     ({"constraints": ["aria_mm2 <= 3"]}, ["'aria_mm2 <= 3'", "did you mean 'area_mm2'?"]),
-    ({"search.sampler.name": "nsga3"}, ["'nsga3'", "did you mean 'nsga2'?"]),
+    ({"search.sampler.name": "nsga22"}, ["'nsga22'", "did you mean 'nsga2'?"]),
     ({"search.strategy": "nestd"}, ["'nestd'", "did you mean 'nested'?"]),
     ({"conditions": ["mac_vector_sise <= 3"]}, ["did you mean 'mac_vector_size'?"]),
     (

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from studies.metrics import METRICS
+from studies.quantiles import quantiles
 from studies.statistics import (
     STATISTICS,
     FloatArray,
     SentenceStatistics,
     means,
-    quantiles,
     shares_of,
     standard_errors,
 )

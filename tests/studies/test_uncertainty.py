@@ -14,7 +14,7 @@ from hw_cost.technology import technology_constants
 from search_space import DesignPoint, KnobValue
 from studies.rescoring import FIGURES, Rescoring
 from studies.scoring import Scorer, Setting
-from studies.spec import Constraint, Objective
+from studies.spec_tables import Constraint, Objective
 from studies.uncertainty import (
     intervals,
     sampled_metrics,
