@@ -15,6 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from dse.errors import UsageError
+from dse.knob_changes import changed_knobs
 from dse.tables import TABLE_WIDTH
 from evaluators.checkpoints import checkpoint_folder
 from evaluators.faults.cells import CellErrors, cell_errors
@@ -24,7 +25,7 @@ from evaluators.glue import load_task
 from evaluators.live import LiveEvaluator
 from evaluators.task_metrics import TASK_METRICS
 from evaluators.tasks import UnknownTaskError, glue_task
-from search_space import MODEL_KNOBS, CellKind, KnobValue, ModelKnobs, model_knobs, nearest
+from search_space import MODEL_KNOBS, CellKind, KnobValue, nearest
 
 STORED: Final[dict[str, tuple[Part, ...]]] = {
     "all": ("embedding", "encoder", "exit"),
@@ -125,7 +126,7 @@ def print_faults(
     if sentences is not None and sentences < 1:
         raise UsageError(f"--sentences {sentences}: expected 1 or more.")
     chosen = _storages(cells, STORED[stored], mask_cell, error_rate)
-    knobs = _knobs(checkpoint, changes)
+    knobs = changed_knobs({**_DENSE, "checkpoint": checkpoint}, changes, _CHANGEABLE)
     try:
         task = glue_task(task_name)
     except UnknownTaskError as error:
@@ -174,25 +175,6 @@ def print_faults(
         f"{faultless * _PERCENT:.2f}; {trials} draws of faults in the stored {stored}, seeds from "
         "0. ± is the standard error of the mean over draws; p5 their 5th percentile."
     )
-
-
-def _knobs(checkpoint: str, changes: Sequence[str]) -> ModelKnobs:
-    flat: dict[str, KnobValue] = {**_DENSE, "checkpoint": checkpoint}
-    for change in changes:
-        knob, _, text = change.partition("=")
-        if knob not in _CHANGEABLE:
-            raise UsageError(
-                f"--knob {change!r}: expected NAME=VALUE with one of {', '.join(_CHANGEABLE)}"
-                f"{nearest(knob, _CHANGEABLE) or '.'}"
-            )
-        try:
-            flat[knob] = float(text) if isinstance(_DENSE.get(knob), int | float) else text
-        except ValueError as error:
-            raise UsageError(f"--knob {change!r}: expected a number.") from error
-    try:
-        return model_knobs(flat)
-    except ValueError as error:
-        raise UsageError(f"--knob: {error}") from error
 
 
 def _storages(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dse.errors import SelectionError, UsageError
+from dse.knob_changes import changed_knobs
 from dse.rescored import source_of_run
 from dse.runs import RunFolder, open_run
 from dse.tables import TABLE_WIDTH, exit_rule
@@ -152,32 +152,11 @@ def _of_run(run: RunFolder, design_id: int | None) -> tuple[ModelKnobs, ExitTrac
 def _of_checkpoint(name: str, changes: Sequence[str], folder: Path) -> tuple[ModelKnobs, ExitTrace]:
     """A recorded setting of a checkpoint, and its trace."""
     recorded = RecordedTraces(folder)
-    flat: dict[str, KnobValue] = knobs_of_key(recorded.first_setting(name))
-    for change in changes:
-        knob, _, text = change.partition("=")
-        if knob not in _CHANGEABLE:
-            raise UsageError(
-                f"--knob {change!r}: expected NAME=VALUE with one of {', '.join(_CHANGEABLE)}"
-                f"{nearest(knob, _CHANGEABLE) or '.'}"
-            )
-        flat[knob] = text if isinstance(flat[knob], str) else _number(change, text)
     storage = ("embedding_storage", "encoder_storage", "exit_storage")
-    cells = dict.fromkeys(storage, CellKind.SRAM.value)
-    try:
-        knobs = model_knobs({**cells, **flat})
-    except ValueError as error:
-        raise UsageError(f"--knob: {error}") from error
+    cells: dict[str, KnobValue] = dict.fromkeys(storage, CellKind.SRAM.value)
+    flat = {**cells, **knobs_of_key(recorded.first_setting(name))}
+    knobs = changed_knobs(flat, changes, _CHANGEABLE)
     return knobs, recorded.trace(knobs)
-
-
-def _number(change: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise UsageError(f"--knob {change!r}: expected a number.")
-    return value
 
 
 Found = dict[ExitPolicy, tuple[DropTarget | None, ...]]

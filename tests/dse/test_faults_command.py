@@ -46,6 +46,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["--task", "SST"], "--task: "),
         (["--knob", "embedding_storage=sram"], "--knob 'embedding_storage=sram': expected NAME="),
         (["--knob", "encoder_sparsity=half"], "--knob 'encoder_sparsity=half': expected a number."),
+        (["--knob", "encoder_sparsity=nan"], "--knob 'encoder_sparsity=nan': expected a number."),
         (["--knob", "encoder_sparsity=2"], "--knob: encoder_sparsity 2.0: expected a share"),
     ],
 )

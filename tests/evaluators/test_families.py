@@ -71,5 +71,5 @@ def test_groups_of_layers_are_used_in_equal_blocks() -> None:
 
 def test_nested_groups_are_refused() -> None:
     """An ALBERT whose groups hold several layers is not known to us."""
-    with pytest.raises(CheckpointError, match="inner_group_num 2"):
+    with pytest.raises(CheckpointError, match="inner_group_num is 2, expected 1"):
         family_of(CONFIGS["albert"] | {"inner_group_num": 2})
