@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from dse.cli import app, main
+from dse.cli import main
+from dse.commands import app
 from dse.errors import EXIT_CODES
 from dse.evaluation import Evaluation, Outcome
 from studies.records import read_front

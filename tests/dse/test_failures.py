@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dse import cli
+from dse import preparation_commands
 from dse.cli import main
 from dse.evaluation import Evaluation, Outcome
 from studies.records import read_front
@@ -273,7 +273,7 @@ class TestFailures:
         def full() -> list[str]:
             raise OSError(errno.ENOSPC, "No space left on device", "runs/x/front.json")
 
-        monkeypatch.setattr(cli, "preset_names", full)
+        monkeypatch.setattr(preparation_commands, "preset_names", full)
         assert failure(capsys, 8, "spaces") == (
             "runs/x/front.json: no space left on device; check the path, its permissions and the "
             "disk."
@@ -285,6 +285,6 @@ class TestFailures:
         def broken() -> list[str]:
             raise RuntimeError("the moon is full")
 
-        monkeypatch.setattr(cli, "preset_names", broken)
+        monkeypatch.setattr(preparation_commands, "preset_names", broken)
         told = failure(capsys, 1, "spaces")
         assert told == "unexpected RuntimeError: the moon is full (a bug; --debug shows where)."
