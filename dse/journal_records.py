@@ -99,7 +99,7 @@ def read_groups(content: bytes) -> JournalContent:
 
 def _parsed(line: bytes, number: int) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        record = json.loads(line.decode())  # of bytes it would guess the encoding of each line
     except (ValueError, RecursionError) as error:
         raise DamagedJournalError(number, error) from error
     if not isinstance(record, dict) or "op_code" not in record:
