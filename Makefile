@@ -39,7 +39,7 @@ test: setup ## all tests, fast and slow, with branch coverage; TEST_WORKERS proc
 		--no-loadscope-reorder --cov --cov-report=term-missing --durations=10
 
 test-faults: setup ## thousands of faults done to run folders and drivers; writes docs/reliability.md
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.dse.reliability_report
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.dse.reliability_report --workers $(TEST_WORKERS)
 
 test-fast: setup ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not ray"

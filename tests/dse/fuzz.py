@@ -16,7 +16,7 @@ from dse.runs import open_run
 from dse.search import Search
 from dse.storage import open_storage
 from studies.presets import PRESETS, load_study
-from tests.dse.reliability import Run, Tally, _silently
+from tests.dse.reliability import Run, Tally, silently
 from tests.small_study import small_document, toml_text
 
 HOSTILE: Final = (
@@ -104,7 +104,7 @@ def run_folders(folder: Path, traces: Path, count: int, seed: int) -> Tally:
     folder.mkdir()
     rng = random.Random(seed)
     run = Run(folder / "whole", traces, 10)
-    assert _silently(run.command()) == 0
+    assert silently(run.command()) == 0
     names = [p.name for p in run.folder.iterdir() if p.suffix in (".json", ".log", ".parquet")]
     tally = Tally("generated run folders")
     other = folder / "run"
@@ -149,7 +149,7 @@ def command_lines(folder: Path, traces: Path, count: int, seed: int) -> Tally:
     folder.mkdir()
     rng = random.Random(seed)
     run = Run(folder / "whole", traces, 10)
-    assert _silently(run.command()) == 0
+    assert silently(run.command()) == 0
     tally = Tally("generated run folders, by command")
     other = folder / "run"
     for number in range(count):
@@ -159,7 +159,7 @@ def command_lines(folder: Path, traces: Path, count: int, seed: int) -> Tally:
         (other / name).write_bytes(mutated((other / name).read_bytes(), rng))
         words = (["show", str(other)], ["pareto", str(other)], ["list", "--root", str(folder)])
         with contextlib.suppress(SystemExit):
-            code = _silently(words[number % 3])
+            code = silently(words[number % 3])
             tally.count += 1
             tally.detected += code != 0
             tally.tracebacks += code == 1

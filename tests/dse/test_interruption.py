@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +62,17 @@ def test_other_threads() -> None:
     thread.start()
     thread.join()
     assert done == [signal.getsignal(signal.SIGTERM)]
+
+
+def test_answered_before_the_imports(repository: Path) -> None:
+    """What catches signals imports nothing of others, so that it does so from the first moment."""
+    listed = subprocess.run(
+        [sys.executable, "-c", "import dse.cli, sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+    ).stdout.split()
+    rooms = {"dse", "dse.cli", "dse.interruption"}
+    assert {name for name in listed if name.split(".")[0] == "dse"} == rooms
+    assert not {"numpy", "numba", "optuna", "pydantic", "rich", "torch", "typer"} & {*listed}
