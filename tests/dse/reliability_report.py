@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.dse import fuzz, reliability
-from tests.dse.ended_drivers import Kills, Resumption, kills, signals
+from tests.dse.driver_lives import Resumption
+from tests.dse.ended_drivers import Kills, kills, signals
 from tests.dse.failing_evaluations import failing_evaluations
 from tests.dse.reliability import Tally
 from tests.small_study import write_small_traces
@@ -60,7 +61,9 @@ the beginning of the journal; `front.json`, `trials.parquet` and the report are 
 `dse resume`.
 
 What this does not show: power cuts of a disk that forgets what it has synced, network file systems,
-and several drivers on one study.
+and several drivers on one study. A design that is evaluated in the driver's own process and takes
+it down, as by its memory, is tried again at each `dse resume`; with two workers or more a live or
+nested study loses a worker to it, and records it as failed after three.
 """
 
 

@@ -10,7 +10,8 @@ from dse.cli import main
 from dse.errors import ChangedInputError, exit_code_of
 from dse.manifest import read_manifest, write_manifest
 from tests.dse import failing_evaluations, fuzz, reliability
-from tests.dse.ended_drivers import Kills, Resumption, Way, kills, signals
+from tests.dse.driver_lives import Resumption, Way
+from tests.dse.ended_drivers import Kills, kills, signals
 from tests.dse.reliability import Run, Tally
 from tests.dse.reliability_report import ABOUT, MOST_CPU_S, NOTES, gathered, page
 
