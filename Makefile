@@ -15,10 +15,10 @@ TEST_WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 export HF_HUB_OFFLINE := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: help setup study test test-fast lint types arrows schema golden docs zigzag ci clean
+.PHONY: help setup study test test-faults test-fast lint types arrows schema golden docs zigzag ci clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv and install the pinned requirements and the project in it
 
@@ -37,6 +37,9 @@ study: setup ## run the shipped study edgebert-sst2: Pareto front, report and re
 test: setup ## all tests, fast and slow, with branch coverage; TEST_WORKERS processes, one for each core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile \
 		--no-loadscope-reorder --cov --cov-report=term-missing --durations=10
+
+test-faults: setup ## thousands of faults done to run folders and drivers; writes docs/reliability.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.dse.reliability_report --workers $(TEST_WORKERS)
 
 test-fast: setup ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow and not ray"

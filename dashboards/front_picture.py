@@ -13,6 +13,7 @@ from dashboards.figure_data import Column, Floats, FrontData, evenly_spaced, fro
 from dashboards.palette import DOMINATED, FONT, GRID, INK, MUTED, category_colours
 from dashboards.ticks import Window, round_ticks, tick_texts, window
 from studies.records import Front
+from studies.whole_files import write_whole
 
 WIDTH: Final = 760
 HEIGHT: Final = 460
@@ -26,10 +27,9 @@ def write_front_svg(front: Front, path: Path) -> None:
 
     Raises:
         FigureError: the record cannot be shown (see `front_data`).
+        UnwritableError: the picture cannot be written.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(front_svg(front), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, front_svg(front).encode())
 
 
 def front_svg(front: Front) -> str:

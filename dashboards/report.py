@@ -27,6 +27,7 @@ from dashboards.stack_data import Stack, breakdown_stack, exit_stack, parts_of, 
 from dashboards.titles import metric, mid_sentence
 from studies.choosing import knee
 from studies.records import Front
+from studies.whole_files import write_whole
 
 _POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -65,10 +66,9 @@ def write_report(front: Front, path: Path) -> None:
 
     Raises:
         FigureError: the record holds a metric without title, or designs that are not alike.
+        UnwritableError: the page cannot be written.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(report_html(front), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, report_html(front).encode())
 
 
 def report_html(front: Front) -> str:

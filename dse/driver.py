@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
+from optuna.exceptions import StorageInternalError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dse.errors import EmptyFrontError
+from dse.cross_check import check_records
+from dse.errors import EmptyFrontError, RunFolderError
 from dse.evaluation import Evaluation, SourceOptions, make_source
 from dse.executors import Executor, InlineExecutor, RayExecutor
-from dse.finish import front_of, provenance_of, write_front_table, write_trials
+from dse.finish import front_of, provenance_of, write_front_table
+from dse.inputs import input_hashes, origin_of, refuse_changed
+from dse.interruption import uninterrupted
 from dse.runs import RunFolder
 from dse.search import Search
-from dse.storage import open_storage
+from dse.storage import notes, open_storage
+from dse.trials_table import write_trials
 from hw_cost import compile_model
-from studies.recorded import RecordedTraces
 from studies.records import Front, write_front
 from studies.records import Progress as State
 from studies.spec import StudySpec
@@ -50,9 +52,24 @@ def drive(run: RunFolder, options: DriverOptions, write_pictures: Callable[[Fron
 
     Raises:
         EmptyFrontError: no design meets the constraints.
+        ChangedInputError: data, checkpoint, traces or cost model are not those of earlier trials.
+        RunFolderError: the folder or the storage is damaged, in use, or cannot be written.
         DseError: see `dse.errors`.
         ValueError: data, checkpoint or recorded traces are missing or damaged.
     """
+    try:
+        return _driven(run, options, write_pictures)
+    except StorageInternalError as error:
+        cause = str(error.__cause__ or error).splitlines()[0]
+        raise RunFolderError(
+            f"{run.path}: its storage does not answer ({cause}); trials told so far are in it. "
+            "Mend that and 'dse resume'."
+        ) from error
+
+
+def _driven(
+    run: RunFolder, options: DriverOptions, write_pictures: Callable[[Front], None]
+) -> Front:
     spec = run.spec()
     console = Console(stderr=True)
     source_options = SourceOptions(
@@ -66,23 +83,39 @@ def drive(run: RunFolder, options: DriverOptions, write_pictures: Callable[[Fron
         console.print(text, markup=False, soft_wrap=True)
 
     with run.driven():
-        search = Search(spec, open_storage(options.storage, run.journal), options.study_name)
-        if search.requeued:
-            console.print(f"{len(search.requeued)} unfinished trials are queued again")
+        manifest = run.manifest()
+        storage = open_storage(options.storage, run.journal)
+        run.require_journal()
+        for note in notes(storage):
+            say(note)
+        search = Search(spec, storage, options.study_name)
+        damaged = check_records(run.trials, search)
+        if damaged is not None:
+            say(damaged)
+        if search.unfinished:
+            say(f"going on with {search.unfinished} unfinished trials")
         for note in search.notes:
             say(note)
-        evaluation = Evaluation(spec, make_source(spec, source_options, say))
+        source = make_source(spec, source_options, say)
+        evaluation = Evaluation(spec, source)
+        origin = origin_of(spec, source)
+        inputs = input_hashes(spec, source, origin)
+        if manifest is not None:
+            refuse_changed(manifest.inputs, inputs)
+        run.seal(inputs, records=False)
         try:
             if search.budget_left:
                 _search(search, spec, evaluation, source_options, options.address, console)
         finally:
             if search.told:
-                write_trials(run.trials, search)
-        provenance = provenance_of(spec, _origin(spec, options))
-        front = front_of(search, evaluation, spec, provenance)
+                with uninterrupted():
+                    write_trials(run.trials, search)
+                    run.seal(inputs, records=True)
+        front = front_of(search, evaluation, spec, provenance_of(spec, origin))
         write_front(run.front, front)
         write_front_table(run.front_table, front)
         write_pictures(front)
+        run.seal(inputs, records=True)
     if not front.designs:
         reasons = [t.outcome.reason for t in search.told if t.outcome.reason]
         commonest = max(set(reasons), key=reasons.count, default="no trial was made")
@@ -144,31 +177,14 @@ def _executor(
     """
     cheap = spec.search.strategy == "joint" and spec.evaluator.kind == "recorded"
     if address is None and (cheap or spec.search.workers == 1):
-        return InlineExecutor(evaluation)
+        return InlineExecutor(evaluation, spec.evaluator.limit_s)
     with console.status("compiling the cost model (once on a machine)"):
         compile_model()  # workers then load it instead of compiling it each
     return RayExecutor(
-        spec, source_options, spec.search.workers, address, lambda text: console.print(text)
+        spec,
+        source_options,
+        spec.search.workers,
+        address,
+        lambda text: console.print(text, markup=False, soft_wrap=True),
+        spec.evaluator.limit_s,
     )
-
-
-def _origin(spec: StudySpec, options: DriverOptions) -> dict[str, Any]:
-    """Hashes of what accuracy was measured on."""
-    if spec.evaluator.kind == "recorded":
-        folder = [Path(options.recorded)] if options.recorded else []
-        manifest = RecordedTraces(*folder).manifest
-        return {
-            "data_sha256": manifest.data_sha256,
-            "checkpoints": {n: c.checkpoint_sha256 for n, c in manifest.checkpoints.items()},
-            "recorded_on": manifest.machine,
-        }
-    from dse.live import LiveSource
-    from evaluators.checkpoint_folders import checkpoint_hash
-
-    source = LiveSource(spec, SourceOptions(glue_dir=options.glue_dir, cache=None, recorded=None))
-    names = spec.search_space()["checkpoint"].values
-    return {
-        "data": source.data.description,
-        "data_sha256": source.data.content_hash(),
-        "checkpoints": {str(n): checkpoint_hash(source.folder(str(n))) for n in names},
-    }

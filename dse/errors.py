@@ -17,6 +17,7 @@ from studies.design_lists import DesignListError
 from studies.recorded import RecordedTracesError
 from studies.records import RecordError
 from studies.spec import StudyFileError
+from studies.whole_files import UnwritableError
 
 
 class DseError(Exception):
@@ -47,6 +48,18 @@ class RunFolderError(DseError):
     exit_code = 4
 
 
+class UnwritableRunError(RunFolderError):
+    """A run folder, or its journal, cannot be read or written."""
+
+    exit_code = 8
+
+
+class ChangedInputError(DseError):
+    """Data, a checkpoint or recorded traces are not those that a run began with."""
+
+    exit_code = 5
+
+
 class EvaluationError(DseError):
     """Too many designs could not be evaluated."""
 
@@ -65,11 +78,12 @@ EXIT_CODES: Final = {
     2: "wrong command line",
     3: "wrong study file, list of designs, recipe, knob, condition, cost model or selection",
     4: "run folder or record missing, damaged or in use",
-    5: "data, checkpoint or recorded traces missing or damaged",
+    5: "data, checkpoint or recorded traces missing, damaged or changed",
     6: "too many designs could not be evaluated",
     7: "no design meets the constraints",
     8: "file or folder cannot be read or written",
-    130: "interrupted; 'dse resume' of a run, or the same command, goes on",
+    130: "interrupted (SIGINT, Ctrl-C); 'dse resume' of a run, or the same command, goes on",
+    143: "told to end (SIGTERM); 'dse resume' of a run, or the same command, goes on",
 }
 """Every exit code of the command line, documented in docs/cli.md."""
 
@@ -86,6 +100,7 @@ _CODE_OF: Final[tuple[tuple[type[Exception], int], ...]] = (
     (UnknownCheckpointError, 3),
     (CheckpointError, 5),
     (NotFiniteError, 5),
+    (UnwritableError, 8),
 )
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, Final, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
+from dse.attempts import MAX_STRIKES, given_up, is_transient, limited, over_limit, reason_of
+from dse.errors import exit_code_of
 from dse.evaluation import Evaluation, Flat, Outcome, SourceOptions, make_source
+from dse.interruption import own_handlers
 from studies.spec import StudySpec
 
 Kind = Literal["setting", "design"]
-MAX_WORKER_DEATHS: Final = 2
-"""A task that has killed this many workers is recorded as failed and left alone."""
 
 
 class Executor(Protocol):
@@ -28,6 +30,9 @@ class Executor(Protocol):
     def next_outcome(self) -> tuple[int, Outcome]:
         """Wait for one task: its ticket and outcome.
 
+        A task that cannot be evaluated has a failed outcome with the reason, after `MAX_STRIKES`
+        attempts where another one may help.
+
         Raises:
             ValueError: the evaluation cannot be done at all (data or records missing).
         """
@@ -39,9 +44,17 @@ class Executor(Protocol):
 class InlineExecutor:
     """Evaluates in this process, when the outcome is asked for."""
 
-    def __init__(self, evaluation: Evaluation) -> None:
+    def __init__(self, evaluation: Evaluation, limit_s: float | None = None) -> None:
+        """Of a study's evaluation.
+
+        Args:
+            evaluation: does the work.
+            limit_s: seconds that a task may take; None for no limit. It is looked at between steps
+                of Python, so that one long call into a library is stopped when it returns.
+        """
         self.capacity = 1
         self._evaluation = evaluation
+        self._limit_s = limit_s
         self._waiting: deque[tuple[int, Kind, Flat]] = deque()
 
     def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
@@ -51,10 +64,55 @@ class InlineExecutor:
     def next_outcome(self) -> tuple[int, Outcome]:
         """Evaluate the oldest task."""
         ticket, kind, flat = self._waiting.popleft()
-        return ticket, self._evaluation.evaluate(kind, flat)
+        for strike in range(1, MAX_STRIKES + 1):
+            try:
+                with limited(self._limit_s):
+                    return ticket, self._evaluation.evaluate(kind, flat)
+            except Exception as error:
+                reason = reason_of(error)
+                if not is_transient(error):
+                    if exit_code_of(error) is not None:
+                        raise
+                    return ticket, Outcome(state="failed", reason=reason)
+                outcome = given_up(strike, reason)
+        return ticket, outcome
 
     def close(self) -> None:
         """Nothing was started."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Actor:
+    """A worker.
+
+    Attributes:
+        handle: of the Ray actor.
+        started: reference to what it gives once it has loaded its model.
+    """
+
+    handle: Any
+    started: Any
+
+
+@dataclass(slots=True)
+class _Task:
+    """A task on an actor.
+
+    Attributes:
+        actor: that has it.
+        ticket: its name.
+        kind: of task.
+        flat: its point.
+        strikes: attempts that failed before.
+        started: monotonic time at which the actor was first seen to have started, s.
+    """
+
+    actor: _Actor
+    ticket: int
+    kind: Kind
+    flat: Flat
+    strikes: int
+    started: float | None = None
 
 
 class RayExecutor:
@@ -67,6 +125,7 @@ class RayExecutor:
         workers: int,
         address: str | None,
         say: Callable[[str], None],
+        limit_s: float | None = None,
     ) -> None:
         """Start or join Ray.
 
@@ -76,6 +135,7 @@ class RayExecutor:
             workers: number of actors.
             address: of a running cluster; None to start Ray on this machine's loopback.
             say: receives a line on what takes time or went wrong.
+            limit_s: seconds that a task may take once its worker has started; None for no limit.
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -86,66 +146,103 @@ class RayExecutor:
         self._started = not ray.is_initialized()
         if self._started:
             say("starting Ray")
-            if address is None:
-                ray.init(
-                    num_cpus=workers,
-                    include_dashboard=False,
-                    _node_ip_address="127.0.0.1",
-                    object_store_memory=128 * 1024 * 1024,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
-            else:
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+            with own_handlers():  # Ray would end the driver at SIGTERM, without records
+                if address is None:
+                    ray.init(
+                        num_cpus=workers,
+                        include_dashboard=False,
+                        _node_ip_address="127.0.0.1",
+                        object_store_memory=128 * 1024 * 1024,
+                        **quiet,
+                    )
+                else:
+                    ray.init(address=address, **quiet)
         self.capacity = workers
         self._spec, self._options = spec, options
         self._actor_class: Any = ray.remote(num_cpus=1)(_Worker)
         self._idle = [self._new_actor() for _ in range(workers)]
-        self._running: dict[Any, tuple[Any, int, Kind, Flat, int]] = {}
+        self._limit_s = limit_s
+        self._running: dict[Any, _Task] = {}
 
-    def _new_actor(self) -> Any:
-        return self._actor_class.remote(self._spec.document(), self._options)
+    def _new_actor(self) -> _Actor:
+        handle = self._actor_class.remote(self._spec.document(), self._options)
+        return _Actor(handle, handle.started.remote())
 
     def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
         """Give a task to an idle actor."""
-        self._start(ticket, kind, flat, deaths=0)
+        self._start(ticket, kind, flat, strikes=0)
 
-    def _start(self, ticket: int, kind: Kind, flat: Flat, deaths: int) -> None:
+    def _start(self, ticket: int, kind: Kind, flat: Flat, strikes: int) -> None:
         actor = self._idle.pop()
-        reference = actor.evaluate.remote(kind, dict(flat))
-        self._running[reference] = (actor, ticket, kind, flat, deaths)
+        reference = actor.handle.evaluate.remote(kind, dict(flat))
+        self._running[reference] = _Task(actor, ticket, kind, flat, strikes)
 
     def next_outcome(self) -> tuple[int, Outcome]:
         """Wait for any actor."""
         exceptions = self._ray.exceptions
         while True:
-            done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=5.0)
-            if not done:
-                continue
-            actor, ticket, kind, flat, deaths = self._running.pop(done[0])
-            try:
-                outcome = self._ray.get(done[0])
-            except exceptions.RayTaskError as error:
-                cause = error.cause
-                raise cause if isinstance(cause, Exception) else error from None
-            except (exceptions.ActorDiedError, exceptions.ActorUnavailableError) as error:
+            ended = self._end_overdue()
+            if ended is not None:
+                return ended
+            done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=self._patience())
+            if done:
+                task = self._running.pop(done[0])
+                try:
+                    outcome = self._ray.get(done[0])
+                except exceptions.RayTaskError as error:
+                    self._idle.append(task.actor)
+                    cause = error.cause if isinstance(error.cause, Exception) else error
+                    if not is_transient(cause):
+                        if exit_code_of(cause) is not None:
+                            raise cause from None
+                        return task.ticket, Outcome(state="failed", reason=reason_of(cause))
+                    ended = self._again(task, reason_of(cause))
+                except exceptions.RayError as error:  # dead, out of memory, or out of reach
+                    self._idle.append(self._new_actor())
+                    ended = self._again(task, f"a worker died: {reason_of(error)}")
+                else:
+                    self._idle.append(task.actor)
+                    for note in outcome.notes:
+                        self._say(note)
+                    return task.ticket, replace(outcome, notes=[])
+            if ended is not None:
+                return ended
+
+    def _patience(self) -> float:
+        """Seconds to wait for the next outcome before looking at limits."""
+        if self._limit_s is None:
+            return 5.0
+        return min(5.0, self._limit_s / 10)
+
+    def _end_overdue(self) -> tuple[int, Outcome] | None:
+        """Stop one task that is over its limit and try it again; its outcome if it is given up."""
+        if self._limit_s is None:
+            return None
+        for reference, task in self._running.items():
+            if task.started is None:
+                if self._ray.wait([task.actor.started], timeout=0)[0]:
+                    task.started = time.monotonic()
+            elif time.monotonic() - task.started > self._limit_s:
+                del self._running[reference]
+                self._ray.kill(task.actor.handle)
                 self._idle.append(self._new_actor())
-                cause_text = str(error).splitlines()[0]
-                if deaths + 1 < MAX_WORKER_DEATHS:
-                    self._say(f"a worker died ({cause_text}); trying its design again")
-                    self._start(ticket, kind, flat, deaths + 1)
-                    continue
-                reason = f"{deaths + 1} workers died evaluating it ({cause_text})"
-                return ticket, Outcome(state="failed", reason=reason)
-            self._idle.append(actor)
-            for note in outcome.notes:
-                self._say(note)
-            return ticket, replace(outcome, notes=[])
+                return self._again(task, over_limit(self._limit_s))
+        return None
+
+    def _again(self, task: _Task, reason: str) -> tuple[int, Outcome] | None:
+        """Try a task again; its outcome if it has failed too often."""
+        strikes = task.strikes + 1
+        if strikes < MAX_STRIKES:
+            self._say(f"{reason}; trying its design again")
+            self._start(task.ticket, task.kind, task.flat, strikes)
+            return None
+        return task.ticket, given_up(strikes, reason)
 
     def close(self) -> None:
         """Stop the actors, and Ray if this executor started it."""
-        for actor in [*self._idle, *(entry[0] for entry in self._running.values())]:
-            self._ray.kill(actor)
+        for actor in [*self._idle, *(task.actor for task in self._running.values())]:
+            self._ray.kill(actor.handle)
         if self._started:
             self._ray.shutdown()
 
@@ -159,6 +256,9 @@ class _Worker:
         spec = spec_of(document, "study")
         self._notes: list[str] = []
         self._evaluation = Evaluation(spec, make_source(spec, options, self._notes.append))
+
+    def started(self) -> None:
+        """Nothing, once the worker is there."""
 
     def evaluate(self, kind: Kind, flat: Flat) -> Outcome:
         """One task, with what there is to tell since the last."""

@@ -24,7 +24,7 @@ from hw_cost import (
     explained_gemms,
 )
 from search_space import KnobValue, design_point
-from studies.records import RecordError, read_front
+from studies.records import RecordError
 
 _NS_PER_US: Final = 1e3
 _PJ_PER_NJ: Final = 1e3
@@ -83,7 +83,7 @@ def print_explanation(run: RunFolder, design_id: int, tokens: int | None, as_jso
             scored by a cost model whose mappings are not known here.
         UsageError: the encoder has no room for so many tokens.
     """
-    front = read_front(run.front)
+    front = run.front_record()
     try:
         knobs = front.design(design_id).knobs
     except RecordError as error:

@@ -22,6 +22,7 @@ from search_space import (
     parse_number_format,
 )
 from studies.records import Front, FrontDesign
+from studies.whole_files import UnwritableError, write_whole
 
 _CODES: Final = {
     "exit_policy": [policy.value for policy in ExitPolicy],
@@ -42,7 +43,8 @@ def export_design(front: Front, design: FrontDesign, reason: str, folder: Path) 
     """Write a design's export folder; the files written.
 
     Raises:
-        RunFolderError: the folder exists and is not empty, or cannot be written.
+        RunFolderError: the folder exists and is not empty.
+        UnwritableError: it cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunFolderError(f"{folder}: exists already and is not empty; choose another --out.")
@@ -66,10 +68,10 @@ def export_design(front: Front, design: FrontDesign, reason: str, folder: Path) 
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / "design.json", folder / "edge_dse_params_pkg.sv"]
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
-        files[0].write_text(text + "\n", encoding="utf-8")
-        files[1].write_text(parameter_package(document), encoding="utf-8")
     except OSError as error:
-        raise RunFolderError(f"{folder}: cannot be written ({error}).") from error
+        raise UnwritableError(f"{folder}: cannot be written ({error}).") from error
+    write_whole(files[0], (text + "\n").encode())
+    write_whole(files[1], parameter_package(document).encode())
     return files
 
 

@@ -1,4 +1,4 @@
-"""From a finished search to its records: ``trials.parquet`` and ``front.json``."""
+"""From a finished search to its records: ``front.json`` and ``front.parquet``."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dse.archive import Member
 from dse.evaluation import Evaluation
 from dse.membership import front_membership
-from dse.search import Search, trial_rows
+from dse.search import Search
+from dse.trials_table import write_table
 from evaluators.bootstrap import RESAMPLES
 from search_space import KNOBS, KnobValue, design_point
 from studies.enumeration import InnerSpace, flat_design
@@ -39,32 +39,15 @@ DOMINATED_SHOWN: Final = 1_500
 HISTORY_SHOWN: Final = 1_000
 _PACKAGES: Final = ("edge-dse", "optuna", "ray", "torch", "transformers", "numpy", "moocore")
 
-_INTEGER_COLUMNS: Final = {
-    *("trial", "repeated_of", "front_size", "designs_scored", "designs_pruned"),
-}
-_TEXT_COLUMNS: Final = {"state", "reason"}
-
-
-def write_trials(path: Path, search: Search) -> None:
-    """Write ``trials.parquet``, whole or not at all."""
-    rows = trial_rows(search)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        kind = pa.int64() if name in _INTEGER_COLUMNS else None
-        kind = pa.string() if name in _TEXT_COLUMNS else kind
-        columns[name] = pa.array(values, type=kind)
-    temporary = path.with_suffix(".tmp")
-    pq.write_table(pa.table(columns), temporary, write_page_checksum=True)
-    temporary.replace(path)
-
 
 def write_front_table(path: Path, front: Front) -> None:
     """Write ``front.parquet``: every design of the front as a row, whole or not at all.
 
     Columns are id, trial, knobs, metrics with their standard errors (``NAME_se``), the accuracy on
     the report split with its own, the lower bound of the accuracy, and the membership.
+
+    Raises:
+        UnwritableError: it cannot be written.
     """
     rows = [
         {
@@ -79,10 +62,7 @@ def write_front_table(path: Path, front: Front) -> None:
         for design in front.designs
     ]
     names = list(rows[0]) if rows else []
-    temporary = path.with_suffix(".tmp")
-    table = pa.table({name: pa.array([row[name] for row in rows]) for name in names})
-    pq.write_table(table, temporary, write_page_checksum=True)
-    temporary.replace(path)
+    write_table(path, pa.table({name: pa.array([row[name] for row in rows]) for name in names}))
 
 
 def _figure_columns(figures: Mapping[str, Figure]) -> dict[str, float | None]:

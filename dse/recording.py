@@ -22,6 +22,7 @@ from evaluators.traces import TRACE_VERSION, ExitTrace
 from search_space import MODEL_KNOBS, KnobValue, ModelKnobs, SearchSpace, model_knobs, nearest
 from studies.recorded import write_recorded
 from studies.spec import StudySpec
+from studies.whole_files import write_whole
 
 _SOURCES: dict[str, LiveSource] = {}
 _NOTES: list[str] = []
@@ -99,7 +100,7 @@ def record_grid(
                 console.print(note, markup=False, soft_wrap=True)
             if measured.seconds is not None:
                 seconds[measured.key] = measured.seconds
-                _keep_seconds(seconds_file, seconds)
+                write_whole(seconds_file, json.dumps(seconds).encode())
             pairs.setdefault(measured.knobs.checkpoint, []).append((measured.knobs, measured.trace))
             bar.advance(task)
     source = LiveSource(spec, options)
@@ -143,13 +144,6 @@ def _kept_seconds(path: Path, console: Console) -> dict[str, float]:
         console.print(text, markup=False, soft_wrap=True)
         return {}
     return kept
-
-
-def _keep_seconds(path: Path, seconds: dict[str, float]) -> None:
-    """Write them whole or not at all, so that a kill leaves a file that can be read."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(seconds))
-    temporary.replace(path)
 
 
 def _measure(arguments: tuple[dict[str, object], SourceOptions, ModelKnobs]) -> _Measured:

@@ -6,19 +6,26 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dse.errors import RunFolderError
+from dse.errors import RunFolderError, UnwritableRunError
+from dse.manifest import MANIFEST, Manifest, damage, read_manifest, write_manifest
+from studies.records import Front, read_front
 from studies.spec import StudySpec, read_spec
+from studies.whole_files import write_whole
 
 RUNS: Final = Path("runs")
 """Where runs are unless told otherwise."""
+_TOLD: Final = b'"op_code":6,'
+"""In the journal, of every trial that was told."""
 _SPEC: Final = "spec.json"
 _SETTINGS: Final = "run.json"
+_HALF_MADE: Final = {_SETTINGS, f"{_SETTINGS}.tmp", f"{_SPEC}.tmp"}
+"""What a process that was killed while it made a run folder may leave in it."""
 SETTINGS: Final = ("storage", "study_name", "data", "traces")
 """What `RunFolder.settings` holds."""
 
@@ -76,13 +83,14 @@ class RunFolder:
         """The resolved spec.
 
         Raises:
-            RunFolderError: this is not a run folder.
+            RunFolderError: this is not a run folder, or the spec is not what was written.
         """
         path = self.path / _SPEC
         if not path.is_file():
             raise RunFolderError(
                 f"{self.path}: not a run folder (no {_SPEC}); 'dse list' shows those there are."
             )
+        self._require_whole(path)
         return read_spec(path)
 
     def settings(self) -> dict[str, Any]:
@@ -92,13 +100,69 @@ class RunFolder:
             RunFolderError: the file is missing or damaged.
         """
         path = self.path / _SETTINGS
+        self._require_whole(path)
         try:
             settings: Any = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunFolderError(f"{path}: cannot be read ({error}).") from error
         if not isinstance(settings, dict) or not set(SETTINGS) <= settings.keys():
             raise RunFolderError(f"{path}: expected a table of {', '.join(SETTINGS)}.")
+        for name in SETTINGS:
+            if not isinstance(settings[name], str | None):
+                raise RunFolderError(
+                    f"{path}: {name} has value {settings[name]!r}: expected text or null."
+                )
         return dict(settings)
+
+    def front_record(self) -> Front:
+        """The front, compared with the manifest.
+
+        Raises:
+            RecordError: there is none, or it is not a front.
+            RunFolderError: it is not what was written.
+        """
+        self._require_whole(self.front, "'dse resume' writes it anew.")
+        return read_front(self.front)
+
+    def manifest(self) -> Manifest | None:
+        """SHA-256 of files and inputs; None in folders of versions that wrote none.
+
+        Raises:
+            RunFolderError: it is damaged, or of a later version.
+        """
+        return read_manifest(self.path)
+
+    def require_journal(self) -> None:
+        """Require the journal to begin with what it held when the run last ended.
+
+        Raises:
+            RunFolderError: it does not.
+        """
+        self._require_whole(
+            self.journal,
+            f"restore it from a backup, or remove {MANIFEST} to go on with what is there.",
+        )
+
+    def seal(self, inputs: Mapping[str, str], *, records: bool) -> None:
+        """Write the manifest of the files as they are now.
+
+        Args:
+            inputs: SHA-256 of what the run measures on.
+            records: whether trials, front and report are sealed too; they are not while they are
+                about to be written.
+
+        Raises:
+            UnwritableError: it cannot be written.
+        """
+        records_of = (self.trials, self.front, self.front_table, self.report, self.picture)
+        written = [path.name for path in records_of] if records else []
+        names = [_SPEC, _SETTINGS, self.journal.name, *written]
+        write_manifest(self.path, inputs, names)
+
+    def _require_whole(self, path: Path, remedy: str = "restore it from a backup.") -> None:
+        found = damage(self.path, self.manifest(), path.name) if path.exists() else None
+        if found is not None:
+            raise RunFolderError(f"{path}: damaged or changed ({found}); {remedy}")
 
     @classmethod
     def create(cls, path: Path, spec: StudySpec, settings: dict[str, Any]) -> RunFolder:
@@ -106,32 +170,56 @@ class RunFolder:
 
         Raises:
             RunFolderError: the folder exists and is not empty, or cannot be made.
+            UnwritableError: nothing can be written there.
         """
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and not (path.is_dir() and _names(path) <= _HALF_MADE):
             raise RunFolderError(
                 f"{path}: exists already; choose another --out, or go on with 'dse resume {path}'."
             )
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunFolderError(f"{path}: cannot be made ({error}).") from error
-        (path / _SETTINGS).write_text(json.dumps(settings, indent=2) + "\n")
-        (path / _SPEC).write_text(json.dumps(spec.document(), indent=2) + "\n")
-        return cls(path.absolute())
+            raise UnwritableRunError(f"{path}: cannot be made ({error}).") from error
+        run = cls(path.absolute())
+        try:
+            write_whole(run.path / _SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
+            write_whole(run.path / _SPEC, (json.dumps(spec.document(), indent=2) + "\n").encode())
+            run.seal({}, records=False)
+        except BaseException:  # half a run folder would be in the way of the next attempt
+            run.remove_if_unused()
+            raise
+        return run
 
     def remove_if_unused(self) -> None:
         """Remove the folder of a run that failed before anything was measured or told."""
-        if not any(path.exists() for path in (self.trials, self.front, self.cache)):
+        kept = (self.trials, self.front, self.cache)
+        if not any(path.exists() for path in kept) and not self._holds_trials():
             shutil.rmtree(self.path, ignore_errors=True)
+
+    def _holds_trials(self) -> bool:
+        """Whether a trial was told, be it that its record could not be written."""
+        try:
+            return _TOLD in self.journal.read_bytes()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
 
     @contextmanager
     def driven(self) -> Iterator[None]:
         """Hold the run for one driver; the system frees it when the driver dies.
 
         Raises:
-            RunFolderError: another driver has it.
+            RunFolderError: another driver has it, or nothing can be written there.
         """
-        with (self.path / "driver.lock").open("w") as lock:
+        try:
+            lock = (self.path / "driver.lock").open("w")
+        except OSError as error:
+            raise UnwritableRunError(
+                f"{self.path}: cannot be written ({error.strerror}); make it writable, or copy it "
+                "and 'dse resume' the copy. 'dse show' and 'dse pareto' only read."
+            ) from error
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -141,6 +229,10 @@ class RunFolder:
             lock.write(f"{os.getpid()}\n")
             lock.flush()
             yield
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def next_run(root: Path, name: str) -> Path:

@@ -22,7 +22,7 @@ from search_space import KNOB_DEFAULTS, KnobValue
 from studies.metrics import METRICS
 from studies.presets import load_study
 from studies.recorded import RecordedTraces
-from studies.records import RecordError, read_front
+from studies.records import RecordError
 from studies.rescoring import FIGURES, FloatArray
 from studies.sensitivity import STEP, Sensitivities, sensitivities
 from studies.uncertainty import Interval, intervals
@@ -119,7 +119,7 @@ def _design(
     if design_id is None:
         raise UsageError(f"--run needs --id N: 'dse pareto {run_dir}' lists the designs.")
     run = open_run(run_dir)
-    front = read_front(run.front)
+    front = run.front_record()
     try:
         knobs = front.design(design_id).knobs
     except RecordError as error:

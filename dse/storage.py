@@ -1,18 +1,13 @@
-"""Optuna storage: a journal file by default, a database by URL; trials of a dead driver."""
+"""Optuna storage: a journal file by default, a database by URL."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
-import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.trial import FrozenTrial, TrialState
 
-from dse.errors import UsageError
+from dse.errors import RunFolderError, UsageError
 from dse.journal import GroupCommitJournal
-
-REAPED: Final = "reaped"
 
 
 def open_storage(url: str | None, journal: Path) -> BaseStorage:
@@ -24,7 +19,7 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
 
     Raises:
         UsageError: the URL cannot be opened.
-        RunFolderError: the journal is damaged other than at its end.
+        RunFolderError: the journal is damaged other than at its end, or cannot be written.
     """
     if url is not None:
         try:
@@ -32,7 +27,20 @@ def open_storage(url: str | None, journal: Path) -> BaseStorage:
         except Exception as error:  # SQLAlchemy and drivers raise many kinds
             first = str(error).splitlines()[0]
             raise UsageError(f"--storage {url!r} cannot be opened ({first}).") from error
-    return JournalStorage(GroupCommitJournal(journal))
+    backend = GroupCommitJournal(journal)
+    try:
+        return JournalStorage(backend)
+    except Exception as error:  # records of a version without checksums may say anything
+        raise RunFolderError(
+            f"{journal}: its records do not make a study ({type(error).__name__}: {error}); "
+            "restore the file from a backup."
+        ) from error
+
+
+def notes(storage: BaseStorage) -> list[str]:
+    """Sentences for the user on what was mended when the storage was opened."""
+    backend = getattr(storage, "_backend", None)
+    return backend.notes if isinstance(backend, GroupCommitJournal) else []
 
 
 def commit(storage: BaseStorage) -> None:
@@ -40,20 +48,3 @@ def commit(storage: BaseStorage) -> None:
     backend = getattr(storage, "_backend", None)
     if isinstance(backend, GroupCommitJournal):
         backend.commit()
-
-
-def reap(study: optuna.Study) -> list[FrozenTrial]:
-    """Close trials that a dead driver left running, and queue their points again.
-
-    Call only while no other driver works on the study.
-
-    Returns:
-        The trials that were closed.
-    """
-    orphans = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    for trial in orphans:
-        study._storage.set_trial_user_attr(trial._trial_id, REAPED, True)
-        study.tell(trial.number, state=TrialState.FAIL)
-        if trial.params:
-            study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
-    return orphans

@@ -30,7 +30,7 @@ from search_space import (
     nearest,
 )
 from studies.recorded import KEY_NAMES, SHIPPED, RecordedTraces, knobs_of_key
-from studies.records import RecordError, read_front
+from studies.records import RecordError
 
 POLICIES: Final = tuple(policy for policy in ExitPolicy if KNOBS_OF_EXIT_POLICY[policy])
 """Exit policies that have a threshold."""
@@ -139,7 +139,7 @@ def _fractions(drops: str) -> list[float]:
 
 def _of_run(run: RunFolder, design_id: int | None) -> tuple[ModelKnobs, ExitTrace]:
     """Model knobs of a design of a run, and their trace."""
-    front = read_front(run.front)
+    front = run.front_record()
     if design_id is None:
         raise UsageError(f"{run.path} has {len(front.designs)} designs: say which one by --id.")
     try:

@@ -13,7 +13,7 @@ from dse.rescored import RescoredDesigns, number, source_of_run
 from dse.runs import RunFolder
 from dse.tables import TABLE_WIDTH, spread
 from studies.metrics import METRICS, metric_of
-from studies.records import Front, FrontDesign, read_front
+from studies.records import Front, FrontDesign
 from studies.rescoring import FIGURES
 from studies.uncertainty import Interval, intervals, shares_kept, shares_on_front
 
@@ -46,7 +46,7 @@ def print_uncertainty(run: RunFolder, samples: int, rows: int, as_json: bool) ->
         rows: of the table; 0 for all.
         as_json: print JSON instead, all designs.
     """
-    front = read_front(run.front)
+    front = run.front_record()
     found = uncertain_designs(run, front, samples)
     if as_json:
         print(json.dumps([_document(uncertain) for uncertain in found], indent=1))

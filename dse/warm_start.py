@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from dse.runs import RunFolder
 from search_space import Dimension, KnobValue, SearchSpace
 from studies.design_lists import read_designs
-from studies.records import Front, read_front
+from studies.records import Front
 from studies.spec import StudySpec
 from studies.thinning import most_hypervolume
 
@@ -45,6 +46,7 @@ def warm_start(spec: StudySpec, space: SearchSpace, names: Sequence[str]) -> War
     Raises:
         DesignListError: a list cannot be read.
         RecordError: a run has no front.
+        RunFolderError: its front is not what was written.
     """
     points: list[Point] = []
     notes = []
@@ -73,10 +75,9 @@ def warm_start(spec: StudySpec, space: SearchSpace, names: Sequence[str]) -> War
 
 
 def _designs(source: str, spec: StudySpec) -> Sequence[Mapping[str, KnobValue]]:
-    path = Path(source) / "front.json"
-    if not path.parent.is_dir():
+    if not Path(source).is_dir():
         return read_designs(source)
-    front = read_front(path)
+    front = RunFolder(Path(source)).front_record()
     kept = _best(front, max(1, spec.search.trials // 2))
     return [front.designs[place].knobs for place in kept]
 

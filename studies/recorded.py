@@ -21,6 +21,7 @@ from evaluators.faults.trials import FaultTrials
 from evaluators.traces import ExitTrace
 from hw_cost import EncoderShape
 from search_space import ModelKnobs, TraceKey, nearest
+from studies.whole_files import write_whole
 
 SHIPPED: Final = Path(__file__).parent / "recorded_sst2"
 KEY_NAMES: Final = (
@@ -261,4 +262,4 @@ def write_recorded(
             },
         )
     manifest = Manifest(format=1, checkpoints=checkpoints, **about)
-    (folder / "manifest.json").write_text(manifest.model_dump_json() + "\n")
+    write_whole(folder / "manifest.json", (manifest.model_dump_json() + "\n").encode())

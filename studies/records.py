@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from search_space import KnobValue
+from studies.whole_files import write_whole
 
 FRONT_FORMAT = 1
 
@@ -198,10 +199,12 @@ class Front(_Record):
 
 
 def write_front(path: Path, front: Front) -> None:
-    """Write ``front.json``, whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(front.model_dump_json(indent=1) + "\n")
-    temporary.replace(path)
+    """Write ``front.json``, whole or not at all.
+
+    Raises:
+        UnwritableError: it cannot be written.
+    """
+    write_whole(path, (front.model_dump_json(indent=1) + "\n").encode())
 
 
 def read_front(path: Path) -> Front:
@@ -214,7 +217,7 @@ def read_front(path: Path) -> Front:
         raise RecordError(f"{path}: no such file; the run has no front yet: 'dse resume' it.")
     try:
         return Front.model_validate(json.loads(path.read_text()))
-    except (ValidationError, ValueError) as error:
+    except (OSError, ValidationError, ValueError, RecursionError) as error:
         first = str(error).splitlines()[0]
         raise RecordError(
             f"{path}: not a front record ({first}); 'dse resume' writes it anew."

@@ -189,7 +189,7 @@ def read_spec(path: Path) -> StudySpec:
         raise StudyFileError(f"{path}: cannot be read as a study file ({error}).") from error
     try:
         document = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise StudyFileError(f"{path}: not valid {kind} ({error}).") from error
     spec = spec_of(document, str(path))

@@ -110,6 +110,12 @@ class EvaluatorTable(Table):
         gt=0,
         description="Size of that folder, MiB: beyond it, traces used longest ago are removed.",
     )
+    limit_s: Number | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds that evaluating one setting or design may take, without the start of "
+        "a worker; then it is stopped and tried again, three times in all. By default no limit.",
+    )
 
     def beside(self, folder: Path) -> EvaluatorTable:
         """The same with the path of the cache, if there is one, taken from that folder."""

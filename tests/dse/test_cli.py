@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from dse.cli import app, main
+from dse.cli import main
+from dse.commands import app
 from dse.errors import EXIT_CODES
 from dse.evaluation import Evaluation, Outcome
 from studies.records import read_front
@@ -105,7 +106,7 @@ class TestRun:
         with monkeypatch.context() as patch:
             patch.setattr(Evaluation, "evaluate", stopping)
             assert main(words) == 130
-        assert "'dse resume' of a run goes on" in capsys.readouterr().err.splitlines()[-1]
+        assert "'dse resume mine' goes on" in capsys.readouterr().err.splitlines()[-1]
         told = pq.read_table("mine/trials.parquet").num_rows
         assert told >= 3
         assert "unfinished: dse resume mine" in text_of(capsys, "list", "--root", ".")

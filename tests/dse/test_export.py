@@ -22,6 +22,7 @@ from search_space import (
     design_point,
 )
 from studies.records import Front
+from studies.whole_files import UnwritableError
 from tests.dse.fronts import KNOBS_OF_A_DESIGN, make_front
 
 PARAMETER = re.compile(r"  localparam int unsigned (\w+) = (\d+);(?:  // .*)?")
@@ -244,5 +245,5 @@ class TestFolder:
     def test_cannot_be_written(self, front: Front, tmp_path: Path) -> None:
         """A folder that cannot be made is told with the reason."""
         (tmp_path / "file").write_text("")
-        with pytest.raises(RunFolderError, match="cannot be written"):
+        with pytest.raises(UnwritableError, match="cannot be written"):
             exported(front, tmp_path / "file" / "out")

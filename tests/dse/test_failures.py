@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dse import cli
+from dse import preparation_commands
 from dse.cli import main
 from dse.evaluation import Evaluation, Outcome
 from studies.records import read_front
@@ -145,16 +145,22 @@ class TestFailures:
             ("spec.json", "[]", 3),
         ],
     )
+    @pytest.mark.parametrize("is_sealed", [True, False])
     def test_damaged_run(
         self,
         name: str,
         content: str,
         code: int,
+        is_sealed: bool,
         finished: str,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        """A damaged file of the run folder is named."""
+        """A damaged file of the run folder is named, in one of an earlier version too."""
         Path(finished, name).write_text(content)
+        if is_sealed:
+            code = 4
+        else:
+            Path(finished, "manifest.json").unlink()
         assert name in failure(capsys, code, "resume", finished)
 
     @pytest.mark.parametrize("damage", ["no folder", "manifest", "arrays", "another checkpoint"])
@@ -267,7 +273,7 @@ class TestFailures:
         def full() -> list[str]:
             raise OSError(errno.ENOSPC, "No space left on device", "runs/x/front.json")
 
-        monkeypatch.setattr(cli, "preset_names", full)
+        monkeypatch.setattr(preparation_commands, "preset_names", full)
         assert failure(capsys, 8, "spaces") == (
             "runs/x/front.json: no space left on device; check the path, its permissions and the "
             "disk."
@@ -279,6 +285,6 @@ class TestFailures:
         def broken() -> list[str]:
             raise RuntimeError("the moon is full")
 
-        monkeypatch.setattr(cli, "preset_names", broken)
+        monkeypatch.setattr(preparation_commands, "preset_names", broken)
         told = failure(capsys, 1, "spaces")
         assert told == "unexpected RuntimeError: the moon is full (a bug; --debug shows where)."

@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from dse.manifest import damage, read_manifest
 from search_space import KNOBS
 from studies.metrics import METRICS
 from studies.presets import preset_names
@@ -92,3 +94,19 @@ class TestLooking:
         assert all(name in printed for name in KNOBS)
         assert json_of(capsys, "spaces") == preset_names()
         assert "edgebert-sst2" in text_of(capsys, "spaces")
+
+
+def test_every_file_is_sealed(finished: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The manifest has each file of a finished run; a damaged front.parquet is written anew."""
+    folder = Path(finished)
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    apart = {"manifest.json", "journal.tail", "driver.lock"}
+    assert manifest.files.keys() == {path.name for path in folder.iterdir()} - apart
+    whole = pq.read_table(folder / "front.parquet").to_pylist()
+    content = (folder / "front.parquet").read_bytes()
+    (folder / "front.parquet").write_bytes(content[:-1] + b"x")
+    assert damage(folder, manifest, "front.parquet") is not None
+    text_of(capsys, "resume", finished)
+    assert damage(folder, read_manifest(folder), "front.parquet") is None
+    assert pq.read_table(folder / "front.parquet").to_pylist() == whole

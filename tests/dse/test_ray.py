@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from dse import executors
 from dse.evaluation import Flat, Outcome, SourceOptions
 from dse.executors import Executor, InlineExecutor, Kind, RayExecutor
-from dse.search import Search, trial_rows
+from dse.search import Search
+from dse.trials_table import trial_rows
 from search_space import MODEL_KNOBS
 from studies.recorded import RecordedTracesError
 from studies.spec import StudySpec
@@ -28,6 +30,7 @@ pytestmark = [
 ]
 
 FATAL = {"checkpoint": "one-layer", "weight_format": "adaptivfloat<8,3>", "encoder_storage": "sram"}
+LIMIT_S = 2.0
 UNLUCKY = {**FATAL, "checkpoint": "own-layers"}
 
 
@@ -140,7 +143,7 @@ def test_dead_workers_are_replaced(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A design whose worker died once is retried; one that kills twice is recorded as failed."""
+    """A design whose worker died once is retried; one that kills thrice is recorded as failed."""
     monkeypatch.setattr(executors, "_Worker", deadly_worker(tmp_path / "died"))
     said: list[str] = []
     executor = RayExecutor(spec, options, 2, None, said.append)
@@ -157,12 +160,60 @@ def test_dead_workers_are_replaced(
         assert told.flat == other.flat
         if FATAL.items() <= told.flat.items():
             assert told.outcome.state == "failed"
-            assert told.outcome.reason.startswith("2 workers died evaluating it (")
+            reason = "3 attempts failed, the last because a worker died: "
+            assert told.outcome.reason.startswith(reason)
             assert "\n" not in told.outcome.reason
         else:
             assert told.outcome.state == other.outcome.state
             assert told.outcome.values == other.outcome.values
-    assert sum("a worker died" in line and "trying its design again" in line for line in said) == 2
+    assert sum("a worker died" in line and "trying its design again" in line for line in said) == 3
+
+
+def unreliable_worker(marker: Path) -> type:
+    """A worker that hangs on one setting, and on another raises, for want of memory at first."""
+
+    class Unreliable(executors._Worker):
+        def evaluate(self, kind: Kind, flat: Flat) -> Outcome:
+            if FATAL.items() <= flat.items():
+                time.sleep(600)
+            if UNLUCKY.items() <= flat.items() and not marker.exists():
+                marker.touch()
+                raise MemoryError
+            if UNLUCKY.items() <= flat.items():
+                raise ZeroDivisionError("division by zero")
+            return super().evaluate(kind, flat)
+
+    return Unreliable
+
+
+@pytest.mark.usefixtures("running_ray")
+def test_workers_that_hang_or_raise(
+    options: SourceOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task over its limit is stopped and given up after three attempts; an exception after one.
+
+    What may not happen again is tried again, and the study goes on to its end.
+    """
+    monkeypatch.setattr(executors, "_Worker", unreliable_worker(tmp_path / "raised"))
+    document = changed(tiny_document(), {"space.weight_format": "adaptivfloat<8,3>"})
+    spec = spec_with(document, trials=20, workers=2, sampler={"name": "random"})
+    said: list[str] = []
+    executor = RayExecutor(spec, options, 2, None, said.append, limit_s=LIMIT_S)
+    try:
+        search = opened(spec, tmp_path)
+        search.run(executor, quiet)
+    finally:
+        executor.close()
+    assert len(search.told) == 20
+    for told in search.told:
+        reason = told.outcome.reason
+        if FATAL.items() <= told.flat.items():
+            assert reason.startswith("3 attempts failed, the last because it took longer than")
+        elif UNLUCKY.items() <= told.flat.items():
+            assert reason == "ZeroDivisionError: division by zero"
+        else:
+            assert told.outcome.state != "failed"
+    assert said.count("MemoryError; trying its design again") == 1
 
 
 @pytest.mark.usefixtures("running_ray")

@@ -13,9 +13,11 @@ import pytest
 from dse.errors import RunFolderError, UsageError
 from dse.evaluation import Outcome
 from dse.executors import InlineExecutor
+from dse.journal import GroupCommitJournal
 from dse.runs import SETTINGS, RunFolder
-from dse.search import Search, trial_rows
-from dse.storage import REAPED, open_storage
+from dse.search import Search
+from dse.storage import open_storage
+from dse.trials_table import trial_rows
 from studies.spec import StudySpec
 from tests.dse.conftest import FormulaExecutor, MakeEvaluation, opened, quiet
 from tests.small_study import small_document, spec_with, tiny_document
@@ -85,10 +87,14 @@ class TestInterruption:
     def test_after_every_k_th_outcome(
         self, after: int, capacity: int, tmp_path: Path, spec: StudySpec
     ) -> None:
-        """Stopped again and again after k outcomes, the run still ends whole.
+        """Stopped again and again after k outcomes, the run still ends whole, with the same trials.
 
-        What was told stays as it was; outcomes that waited for their turn are told on resuming.
+        What was told stays as it was, and every trial is that of a run that was not stopped.
         """
+        whole = tmp_path / "whole"
+        whole.mkdir()
+        undisturbed = opened(spec, whole)
+        undisturbed.run(FormulaExecutor(capacity), quiet)
         search = opened(spec, tmp_path)
         finished = run(search, Interrupted(after, capacity))
         before = results(search)
@@ -102,27 +108,28 @@ class TestInterruption:
             before = results(search)
         assert rounds >= 1
         check_whole(search, before)
+        assert before == results(undisturbed)
+        assert search.archive.members == undisturbed.archive.members
+        assert search.history == undisturbed.history
         stored = stored_trials(open_storage(None, tmp_path / "journal.log"))
-        reaped = [trial for trial in stored if REAPED in trial.user_attrs]
-        told = [t for t in stored if t.state.is_finished() and REAPED not in t.user_attrs]
-        assert len(told) == TRIALS
-        assert len(told) + len(reaped) == len(stored)
+        assert [trial.number for trial in stored] == list(range(TRIALS))
 
-    def test_points_in_the_air_are_queued_again(self, tmp_path: Path, spec: StudySpec) -> None:
+    def test_points_in_the_air_are_gone_on_with(self, tmp_path: Path, spec: StudySpec) -> None:
         """What was being evaluated when the driver stopped is the first thing evaluated anew.
 
-        Outcomes that had come are told, those before their turn too, and not evaluated again.
+        Outcomes that had come before their turn are told in their turn, and not evaluated again.
         """
         executor = Interrupted(4, capacity=3)
         search = opened(spec, tmp_path)
         run(search, executor)
         resumed = opened(spec, tmp_path)
-        known = [t.flat for t in resumed.told]
+        stored = stored_trials(open_storage(None, tmp_path / "journal.log"))
+        known = [t.user_attrs["flat"] for t in stored if "outcome" in t.user_attrs]
         evaluated = [dict(flat) for flat in executor.flats if flat in known]
         in_the_air = [dict(flat) for flat in executor.flats if flat not in known]
-        assert len(evaluated) == 4
+        assert len(evaluated) == 4 > len(resumed.told)
         assert len(in_the_air) == len(executor.flats) - 4 > 0
-        assert resumed.requeued
+        assert resumed.unfinished == len(stored) - len(resumed.told)
         again = FormulaExecutor(capacity=3)
         resumed.run(again, quiet)
         flats = [dict(flat) for flat in again.flats]
@@ -168,6 +175,74 @@ class TestInterruption:
         assert len(resumed.told) == 40
 
 
+SAMPLERS: dict[str, Any] = {
+    "nsga2": {"population_size": 4},
+    "nsga3": {"population_size": 4},
+    "tpe": {"n_startup_trials": 4},
+    "random": {},
+    "qmc": {},
+}
+
+
+class TestSameTrials:
+    """A driver that is killed at whatever it last wrote, on one worker and on several."""
+
+    def check_every_kill(
+        self, spec: StudySpec, capacity: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Go on from every state that the journal ever had on the disk; require the same end."""
+        (folder / "run").mkdir()
+        copies: list[Path] = []
+        commit = GroupCommitJournal.commit
+
+        def copied(self: GroupCommitJournal) -> None:
+            commit(self)
+            copies.append(folder / str(len(copies)))
+            shutil.copytree(folder / "run", copies[-1])
+
+        with monkeypatch.context() as patch:
+            patch.setattr(GroupCommitJournal, "commit", copied)
+            undisturbed = opened(spec, folder / "run")
+            undisturbed.run(FormulaExecutor(capacity), quiet)
+        assert len(copies) > spec.search.trials
+        for copy in copies:
+            search = opened(spec, copy)
+            search.run(FormulaExecutor(capacity), quiet)
+            assert results(search) == results(undisturbed)
+            assert search.archive.members == undisturbed.archive.members
+            assert search.history == undisturbed.history
+
+    @pytest.mark.parametrize(("capacity", "in_flight"), [(1, 1), (1, 3), (3, 3), (2, 5)])
+    @pytest.mark.parametrize("sampler", SAMPLERS)
+    def test_samplers(
+        self,
+        sampler: str,
+        capacity: int,
+        in_flight: int,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Its trials, front and history are those of a run that was never stopped."""
+        search = {"strategy": "joint", "trials": 9, "in_flight": in_flight}
+        options = {"name": sampler, "options": SAMPLERS[sampler]}
+        spec = spec_with(small_document(), **search, sampler=options)
+        self.check_every_kill(spec, capacity, tmp_path, monkeypatch)
+
+    @pytest.mark.parametrize("capacity", [1, 3])
+    def test_warm_starts(
+        self, capacity: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """So are designs to try first, though one is taken from the queue in a group of its own."""
+        designs = tmp_path / "designs.toml"
+        tables = [
+            f"[[designs]]\nmac_vector_size = {size}\nentropy_threshold = {threshold}\n"
+            for size, threshold in ((4, 0.2), (8, 0.1), (16, 0.3))
+        ]
+        designs.write_text("\n".join(tables))
+        spec = spec_with(small_document(), strategy="joint", trials=8, warm_start=[str(designs)])
+        self.check_every_kill(spec, capacity, tmp_path, monkeypatch)
+
+
 class TestJournal:
     """A journal file whose driver was killed while it wrote."""
 
@@ -192,6 +267,7 @@ class TestJournal:
         for cut in range(last, len(content)):
             torn = tmp_path / "journal.log"
             torn.write_bytes(content[:cut])
+            torn.with_suffix(".tail").unlink()  # it is written when the group is whole
             search = opened(spec, tmp_path)
             found = results(search)
             assert set(complete) <= set(found) <= set(told)
@@ -267,6 +343,10 @@ class TestDatabase:
         assert results(resumed) == before
         resumed.run(FormulaExecutor(2), quiet)
         check_whole(resumed, before, trials=8)
+        (tmp_path / "whole").mkdir()
+        undisturbed = opened(spec, tmp_path / "whole")
+        undisturbed.run(FormulaExecutor(2), quiet)
+        assert results(resumed) == results(undisturbed)
         assert not (tmp_path / "journal.log").exists()
 
     @pytest.mark.parametrize("url", ["nonsense", "nosuchdb://x", "sqlite:////no/such/folder/x.db"])
@@ -311,8 +391,9 @@ class TestRunFolder:
 
     @pytest.mark.parametrize("content", ["", "{", "[1]", "{}"])
     def test_damaged_settings(self, tmp_path: Path, spec: StudySpec, content: str) -> None:
-        """Damaged settings are named."""
+        """Damaged settings are named, in a folder of an earlier version too."""
         folder = RunFolder.create(tmp_path / "run", spec, {})
+        (folder.path / "manifest.json").unlink()
         (folder.path / "run.json").write_text(content)
         with pytest.raises(RunFolderError, match=r"run\.json: (cannot be read|expected)"):
             folder.settings()

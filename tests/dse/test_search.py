@@ -14,10 +14,11 @@ import pytest
 from dse.errors import EvaluationError
 from dse.evaluation import Flat, Outcome
 from dse.executors import InlineExecutor
-from dse.finish import write_front_table, write_trials
-from dse.search import MAX_FAILURES, Search, trial_rows
+from dse.finish import write_front_table
+from dse.search import MAX_FAILURES, Search
 from dse.storage import open_storage
 from dse.strategies import FITS
+from dse.trials_table import trial_rows, write_trials
 from search_space import EXIT_KNOBS, HARDWARE_KNOBS, KNOBS, MODEL_KNOBS, design_point
 from studies.fronts import non_dominated
 from studies.records import Progress

@@ -13,7 +13,8 @@ import pytest
 
 from dse.evaluation import Evaluation, Flat, Outcome
 from dse.executors import Kind
-from dse.search import Search, trial_rows
+from dse.search import Search
+from dse.trials_table import trial_rows
 from studies.spec import StudySpec
 from tests.dse.conftest import FormulaExecutor, MakeEvaluation, opened, quiet
 from tests.small_study import small_document, spec_with, tiny_document

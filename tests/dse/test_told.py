@@ -10,9 +10,10 @@ import pytest
 
 from dse.executors import InlineExecutor
 from dse.samplers import make_sampler
-from dse.search import Search, trial_rows
+from dse.search import Search
 from dse.storage import open_storage
 from dse.strategies import FITS
+from dse.trials_table import trial_rows
 from search_space import MODEL_KNOBS
 from studies.spec import StudyFileError, StudySpec, spec_of
 from studies.spec_tables import SamplerTable

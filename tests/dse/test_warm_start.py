@@ -10,7 +10,8 @@ import pytest
 
 from dse.executors import InlineExecutor
 from dse.search import Search
-from dse.storage import REAPED, open_storage
+from dse.storage import open_storage
+from dse.trial_book import REAPED
 from dse.warm_start import warm_start
 from search_space import KNOBS, MODEL_KNOBS, design_point
 from studies.design_lists import DesignListError, design_list_names, read_designs

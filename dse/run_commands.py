@@ -1,0 +1,140 @@
+"""``dse run`` and ``dse resume``: a study driven to its front, anew or from where it is."""
+
+from __future__ import annotations
+
+import re
+import signal
+import uuid
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from dse.interruption import Interrupted, uninterrupted
+from dse.options import Data, Json, Out, Recorded, Run, data_source
+from dse.output import print_front, print_json, shown_path
+from dse.runs import RUNS, RunFolder, next_run, open_run
+from studies.presets import load_study
+from studies.records import Front
+
+ROWS_SHOWN: Final = 15
+
+
+def run(
+    study: Annotated[str, typer.Argument(metavar="PRESET_OR_FILE", help="Preset or study file.")],
+    trials: Annotated[int | None, typer.Option(help="Trials of the study.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="joint or nested.")] = None,
+    evaluator: Annotated[str | None, typer.Option(help="recorded or live.")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Folder of live traces; runs may share it.", metavar="DIR"),
+    ] = None,
+    data: Data = None,
+    traces: Recorded = None,
+    workers: Annotated[int | None, typer.Option(help="Ray workers.")] = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
+    storage: Annotated[str | None, typer.Option(help="Optuna database URL.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the search.")] = None,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--warm-start",
+            help="Run folder, file of designs or shipped list to try first (may be repeated).",
+        ),
+    ] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Run a study; ends with its front and where the report is."""
+    changes = {
+        "search.trials": trials,
+        "search.strategy": strategy,
+        "search.workers": workers,
+        "search.seed": seed,
+        "evaluator.kind": evaluator,
+        "evaluator.cache": None if cache is None else str(cache.absolute()),
+        "search.warm_start": warm_start or None,
+    }
+    spec = load_study(study).with_overrides({k: v for k, v in changes.items() if v is not None})
+    if warm_start:
+        spec = spec.model_copy(update={"search": spec.search.beside(Path.cwd())})
+    path = out if out is not None else next_run(RUNS, Path(study).stem)
+    settings = {
+        "storage": storage,
+        "study_name": "edge-dse" if storage is None else _study_name(path),
+        "data": None if data is None else data_source(data),
+        "traces": None if traces is None else str(traces.absolute()),
+    }
+    folder = RunFolder.create(path, spec, settings)
+    try:
+        _drive(folder, settings, address, as_json)
+    finally:
+        folder.remove_if_unused()
+
+
+def _study_name(path: Path) -> str:
+    """A name of its own for a run in a database, made of its folder's."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", path.name).strip("-")[:60]
+    return f"{plain or 'run'}-{uuid.uuid4().hex[:8]}"
+
+
+def resume(
+    run_dir: Run,
+    data: Data = None,
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that was stopped or killed; a finished one is only reported anew."""
+    folder = open_run(run_dir)
+    settings = folder.settings()
+    if data is not None:
+        settings["data"] = data_source(data)
+    _drive(folder, settings, address, as_json)
+
+
+def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_json: bool) -> None:
+    with uninterrupted():  # some libraries swallow what is raised while they are imported
+        from dse.driver import DriverOptions, drive
+
+    options = DriverOptions(
+        storage=settings["storage"],
+        study_name=settings["study_name"],
+        glue_dir=settings["data"],
+        recorded=settings["traces"],
+        address=address,
+    )
+
+    def write_pictures(front: Front) -> None:
+        from dashboards import write_front_svg, write_report  # a resumed run need not wait for it
+
+        write_report(front, folder.report)
+        write_front_svg(front, folder.picture)
+
+    try:
+        front = drive(folder, options, write_pictures)
+    except (Interrupted, KeyboardInterrupt) as error:
+        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+        raise Interrupted(number, _way_on(folder)) from error
+    if as_json:
+        print_json(
+            {
+                "run": str(folder.path),
+                "front_size": len(front.designs),
+                "hypervolume": front.hypervolume,
+                "counts": front.counts,
+                "report": str(folder.report),
+            }
+        )
+        return
+    print_front(front, ROWS_SHOWN, folder)
+    shown = shown_path(folder.path)
+    print(f"\nReport: {shown_path(folder.report)}")
+    print(f"Next:   dse export {shown} --select knee --out {shown}-knee")
+
+
+def _way_on(folder: RunFolder) -> str:
+    """What is said of an interrupted run; it leaves no folder if nothing was told."""
+    folder.remove_if_unused()
+    if folder.path.exists():
+        return f"what was finished is kept: 'dse resume {shown_path(folder.path)}' goes on."
+    return "nothing was finished and nothing is kept: 'dse run' begins anew."

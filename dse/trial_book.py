@@ -1,0 +1,286 @@
+"""A study's trials in its storage: asked for, kept, told, and gone on with after a driver died."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Final
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage
+from optuna.study._constrained_optimization import _CONSTRAINTS_KEY
+from optuna.trial import FrozenTrial, TrialState
+
+from dse.errors import RunFolderError
+from dse.evaluation import Outcome, as_plain
+from dse.sampler_position import SamplerPosition
+from dse.samplers import heeds_constraints, make_sampler, parameter
+from dse.storage import commit
+from dse.strategies import Strategy
+from dse.told_values import checked_name
+from dse.warm_start import warm_start
+from search_space import KnobValue, SearchSpace
+from studies.spec import StudySpec
+
+SAMPLER: Final = "sampler"
+"""Trial attribute: the sampler's seed and the words drawn since (`SamplerPosition`)."""
+REAPED: Final = "reaped"
+"""Trial attribute of what counts for nothing: it was in the air when a rule ended the search."""
+_FLAT: Final = "flat"
+_OUTCOME: Final = "outcome"
+_REPEATED: Final = "repeated_of"
+_WARM: Final = "warm_start"
+_STOPPED: Final = "stopped"
+
+Point = dict[str, KnobValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedTrial:
+    """One trial that is asked for.
+
+    Attributes:
+        number: Optuna's number of the trial.
+        trial_id: what the storage calls it.
+        flat: its canonical point.
+        started: when it was asked for, seconds since the epoch.
+    """
+
+    number: int
+    trial_id: int
+    flat: Point
+    started: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedTrial:
+    """One trial that was told.
+
+    Attributes:
+        asked: what was asked for.
+        outcome: what became of it; None of a repeated one.
+        repeated_of: number of the earlier trial of the same point; None for a new one.
+        seconds: time from asking to telling.
+    """
+
+    asked: AskedTrial
+    outcome: Outcome | None
+    repeated_of: int | None
+    seconds: float
+
+
+class TrialBook:
+    """The trials of one study, as Optuna and its storage have them.
+
+    Attributes:
+        notes: sentences for the user on what warm starts were made of.
+    """
+
+    def __init__(
+        self,
+        spec: StudySpec,
+        space: SearchSpace,
+        strategy: Strategy,
+        storage: BaseStorage,
+        study_name: str,
+    ) -> None:
+        """Open the study in the storage, and queue a new one's warm starts.
+
+        Args:
+            spec: the study.
+            space: its space.
+            strategy: what a trial is.
+            storage: where Optuna keeps the trials.
+            study_name: its name there.
+
+        Raises:
+            RunFolderError: positions in the storage are not those of such a sampler.
+            UsageError: the name is not fit for a storage.
+        """
+        self._spec = spec
+        self._space = space
+        self._strategy = strategy
+        self._storage = storage
+        self._name = checked_name(study_name)
+        self._study = optuna.create_study(
+            study_name=self._name,
+            storage=storage,
+            directions=list(strategy.directions),
+            load_if_exists=True,
+        )
+        if self._study.metric_names is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                self._study.set_metric_names(list(strategy.metric_names))
+        self.notes = self._warm_start()
+        self._seed, self._position = self._sampler()
+
+    def _warm_start(self) -> list[str]:
+        """Queue the points to start from, once a study; what there is to tell of them."""
+        if not self._spec.search.warm_start or _WARM in self._study.user_attrs:
+            return []
+        start = warm_start(self._spec, self._space, self._strategy.knobs)
+        for point in start.points:
+            params = dict(parameter(self._space[name], value) for name, value in point.items())
+            self._study.enqueue_trial(params, user_attrs={_WARM: True})
+        self._study.set_user_attr(_WARM, self._spec.search.warm_start)
+        return start.notes
+
+    def _sampler(self) -> tuple[int, SamplerPosition]:
+        """Give the study its sampler, where the last trial left it; its seed and position."""
+        table, seed = self._spec.search.sampler, self._spec.search.seed
+        trials = self._study.get_trials(deepcopy=False)
+        kept = [trial.user_attrs[SAMPLER] for trial in trials if SAMPLER in trial.user_attrs]
+        if not kept:  # a new study, or one of a version that did not keep positions
+            seed += 7_919 * sum(_FLAT in trial.user_attrs for trial in trials)
+        elif isinstance(kept[-1], dict) and isinstance(kept[-1].get("seed"), int):
+            seed = kept[-1]["seed"]
+        sampler = make_sampler(table, seed, len(self._strategy.directions))
+        position = SamplerPosition(sampler)
+        try:
+            if kept:
+                words = zip(*(each["words"] for each in kept), strict=True)
+                position.go_to([max(drawn) for drawn in words])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunFolderError(
+                f"The sampler {table.name!r} cannot go on where the last trial left it ({error}); "
+                "the study file or the storage has been changed: restore the old one."
+            ) from error
+        self._study.sampler = sampler
+        return seed, position
+
+    @property
+    def stopped(self) -> str:
+        """Why the search ended, as it was noted last; empty if it has not."""
+        return str(self._study.user_attrs.get(_STOPPED, ""))
+
+    def note_stop(self, reason: str) -> None:
+        """Note why the search ended."""
+        self._study.set_user_attr(_STOPPED, reason)
+        self.commit()
+
+    def commit(self) -> None:
+        """Put on the disk what the storage still holds."""
+        commit(self._storage)
+
+    @property
+    def unfinished(self) -> int:
+        """Trials that were asked for and neither told nor abandoned."""
+        return len(self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+
+    def finished(self) -> list[FinishedTrial]:
+        """Every trial that was told, by number.
+
+        Raises:
+            RunFolderError: the storage holds what no search of this version writes.
+        """
+        return [
+            self._read(trial)
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state.is_finished()
+            and _FLAT in trial.user_attrs
+            and REAPED not in trial.user_attrs
+        ]
+
+    def in_the_air(self) -> list[FinishedTrial | AskedTrial]:
+        """Trials that a driver that was stopped had asked for and not told, by number.
+
+        They are the same trials as before, so that a run goes on as if it had not been stopped:
+        finished ones had an outcome that waited for its turn. One that was stopped within asking is
+        asked for to the end.
+
+        Raises:
+            RunFolderError: the storage holds what no search of this version writes.
+        """
+        found: list[FinishedTrial | AskedTrial] = []
+        for frozen in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if _OUTCOME in frozen.user_attrs:
+                found.append(self._read(frozen))
+            elif _FLAT in frozen.user_attrs:
+                found.append(_asked(frozen))
+            else:
+                trial = optuna.Trial(self._study, frozen._trial_id)
+                found.append(self._noted(trial, _started(frozen)))
+        return found
+
+    def _read(self, trial: FrozenTrial) -> FinishedTrial:
+        try:
+            asked = _asked(trial)
+            ended = trial.datetime_complete.timestamp() if trial.datetime_complete else None
+            repeated = trial.user_attrs.get(_REPEATED)
+            outcome = None if repeated is not None else Outcome(**trial.user_attrs[_OUTCOME])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self.foreign(trial.number, error) from error
+        return FinishedTrial(
+            asked=asked,
+            outcome=outcome,
+            repeated_of=repeated,
+            seconds=0.0 if ended is None else ended - asked.started,
+        )
+
+    def foreign(self, number: int, error: Exception) -> RunFolderError:
+        """What is said of a trial that no search of this version writes."""
+        return RunFolderError(
+            f"Study {self._name!r}, trial {number}: cannot be taken up ({type(error).__name__}: "
+            f"{error}); it is damaged or of another version of dse: use the version that wrote it."
+        )
+
+    def ask(self, now: float) -> AskedTrial:
+        """The next trial, with the position of the sampler's streams after it.
+
+        Args:
+            now: seconds since the epoch.
+        """
+        return self._noted(self._study.ask(), now)
+
+    def _noted(self, trial: optuna.Trial, started: float) -> AskedTrial:
+        flat = self._strategy.point(trial)
+        trial.set_user_attr(SAMPLER, {"seed": self._seed, "words": self._position.words()})
+        trial.set_user_attr(_FLAT, flat)
+        return AskedTrial(number=trial.number, trial_id=trial._trial_id, flat=flat, started=started)
+
+    def keep(self, asked: AskedTrial, outcome: Outcome) -> None:
+        """Put an outcome beside its trial, before the trial's turn to be told."""
+        self._set(asked, _OUTCOME, as_plain(outcome))
+
+    def tell(self, asked: AskedTrial, outcome: Outcome, repeated_of: int | None) -> None:
+        """Tell Optuna of a trial whose outcome is kept, or is that of an earlier one.
+
+        Args:
+            asked: the trial.
+            outcome: what became of it.
+            repeated_of: number of the earlier trial of the same point; None for a new one.
+        """
+        if repeated_of is not None:
+            self._set(asked, _REPEATED, repeated_of)
+        if outcome.state == "failed":
+            self._study.tell(asked.number, state=TrialState.FAIL)
+            return
+        values, constraints = self._strategy.told(outcome)
+        if heeds_constraints(self._spec.search.sampler):
+            for name, value in constraints.items():
+                key = f"{_CONSTRAINTS_KEY}:{name}"  # as optuna.Trial.set_constraint has it
+                self._storage.set_trial_system_attr(asked.trial_id, key, float(value))
+        self._study.tell(asked.number, values)
+
+    def abandon(self, asked: AskedTrial) -> None:
+        """Close a trial that shall not count."""
+        self._set(asked, REAPED, True)
+        self._study.tell(asked.number, state=TrialState.FAIL)
+
+    def _set(self, asked: AskedTrial, name: str, value: Any) -> None:
+        self._storage.set_trial_user_attr(asked.trial_id, name, value)
+
+
+def _asked(trial: FrozenTrial) -> AskedTrial:
+    return AskedTrial(
+        number=trial.number,
+        trial_id=trial._trial_id,
+        flat=trial.user_attrs[_FLAT],
+        started=_started(trial),
+    )
+
+
+def _started(trial: FrozenTrial) -> float:
+    return trial.datetime_start.timestamp() if trial.datetime_start else 0.0
