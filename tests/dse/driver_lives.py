@@ -51,12 +51,14 @@ class Life:
 
     Attributes:
         exit_code: of the process, the negative number of the signal that killed it.
+        seconds: from its start to its end.
         told: numbers of the trials that it was told as kept.
         resumption: how it began; None if it gave out no task.
         stderr: what it printed there.
     """
 
     exit_code: int
+    seconds: float
     told: set[int] = field(default_factory=set)
     resumption: Resumption | None = None
     stderr: str = ""
@@ -102,7 +104,7 @@ def lived(run: Run, way: Way, which: FailingCall, ending: Ending | None) -> Life
             os.kill(process.pid, ending.number)
             code = _waited(process, None)
         assert code is not None
-        life = Life(code, stderr=said.read_text())
+        life = Life(code, time.monotonic() - started, stderr=said.read_text())
         imports_s: float | None = None
         for line in pipe.read().splitlines():
             word, *values = line.split()

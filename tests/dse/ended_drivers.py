@@ -89,6 +89,7 @@ def kills(folder: Path, traces: Path, trials: int, count: int, seed: int, way: W
     tallies = {moment: Tally(fault) for moment, fault in _MOMENTS.items()}
     resumptions: list[Resumption] = []
     runs = n_killed = 0
+    usual_s = whole.seconds
     while n_killed < count:
         runs += 1
         run = Run(folder / f"run-{runs}", traces, trials)
@@ -97,11 +98,12 @@ def kills(folder: Path, traces: Path, trials: int, count: int, seed: int, way: W
         while True:
             is_resumed = run.command()[0] == "resume"
             moment = rng.choice(list(_MOMENTS)) if n_killed < count else ""
-            life = lived(run, way, *_way_to_die(rng, moment, whole))
+            life = lived(run, way, *_way_to_die(rng, moment, whole.calls, usual_s))
             told |= life.told
             if is_resumed and life.resumption is not None:
                 resumptions.append(life.resumption)
             if life.exit_code != -signal.SIGKILL:
+                usual_s = usual_s if is_resumed else min(usual_s, life.seconds)
                 break
             tally = tallies[moment]
             n_killed += 1
@@ -116,13 +118,15 @@ def kills(folder: Path, traces: Path, trials: int, count: int, seed: int, way: W
     return Kills(list(tallies.values()), resumptions)
 
 
-def _way_to_die(rng: random.Random, moment: str, whole: Whole) -> tuple[FailingCall, Ending | None]:
-    """How the next driver ends: in which call, or after how many seconds; or neither."""
+def _way_to_die(
+    rng: random.Random, moment: str, calls: Sequence[str], usual_s: float
+) -> tuple[FailingCall, Ending | None]:
+    """How the next driver ends: within which call, or after how many seconds; or neither."""
     if not moment:
         return FailingCall(0), None
     if moment == "time":
-        return FailingCall(0), Ending(signal.SIGKILL, rng.uniform(0, whole.seconds))
-    n_calls = whole.calls.count(moment)
+        return FailingCall(0), Ending(signal.SIGKILL, rng.uniform(0, usual_s))
+    n_calls = calls.count(moment)
     most = n_calls // 2 if moment == "journal" else n_calls
     return FailingCall(rng.randint(1, most), rng.randrange(4000), moment), None
 
@@ -143,16 +147,19 @@ def signals(folder: Path, traces: Path, trials: int, count: int, seed: int, way:
     tally = Tally("SIGINT or SIGTERM at a random time")
     whole = whole_run(folder, traces, trials, way)
     runs = 0
+    usual_s = whole.seconds
     while tally.count < count:
         runs += 1
         run = Run(folder / f"run-{runs}", traces, trials)
         before: Rows = {}
         while True:
+            is_resumed = run.command()[0] == "resume"
             number = rng.choice((signal.SIGINT, signal.SIGTERM))
-            ending = Ending(number, rng.uniform(0, whole.seconds))
+            ending = Ending(number, rng.uniform(0, usual_s))
             life = lived(run, way, FailingCall(0), ending)
             code, said = life.exit_code, life.stderr
             if code in FINISHED or "front.json" in _sealed(run):
+                usual_s = usual_s if is_resumed else min(usual_s, life.seconds)
                 break
             tally.count += 1
             right = code == 128 + number and said.strip().rpartition("\n")[2].startswith(
