@@ -19,7 +19,7 @@ from rich.console import Console
 
 from dse import cache_command
 from dse.errors import UsageError, exit_code_of, sentence_of
-from dse.export import export_design
+from dse.export_commands import export, predict, verify
 from dse.front_view import robust_designs, thinned
 from dse.interruption import Interrupted, interruptible
 from dse.model_commands import explain, faults, sources, thresholds, validate
@@ -290,34 +290,11 @@ def pareto(
     _print_front(front, rows or len(front.designs), folder, designs)
 
 
-for _command in (sources, explain, thresholds, faults, validate, cache_command.cache):
+for _command in (
+    *(sources, explain, thresholds, faults, validate, cache_command.cache),
+    *(export, verify, predict),
+):
     app.command()(_command)
-
-
-@app.command()
-def export(
-    run_dir: Run,
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must be new.")],
-    selection: Annotated[
-        str,
-        typer.Option(
-            "--select",
-            help="knee, min-energy, min-latency, max-accuracy, id=N, or a query such as "
-            "'min energy where accuracy>=0.85'.",
-        ),
-    ] = "knee",
-    as_json: Json = False,
-) -> None:
-    """Export one design: design.json and a SystemVerilog parameter package."""
-    front = open_run(run_dir).front_record()
-    design, reason = select(front, selection)
-    files = export_design(front, design, reason, out)
-    if as_json:
-        _print_json({"id": design.id, "selected": reason, "files": [str(f) for f in files]})
-        return
-    print(f"Design {design.id} ({reason}):")
-    for file in files:
-        print(f"  {_shown(file)}")
 
 
 @app.command()

@@ -33,7 +33,7 @@ class ExitRule:
     @property
     def n_exits(self) -> int:
         """Exits of the encoder."""
-        return self.predicted_entropies.shape[1] + 2
+        return int(self.predicted_entropies.shape[1]) + 2
 
     def leaves(self, logits: NDArray[np.float16]) -> bool:
         """Whether a sentence leaves after the exits whose logits (n_so_far, n_classes) are given.
@@ -59,10 +59,11 @@ class ExitRule:
         seen = len(logits) if seen is None else seen
         # What the last exit of a trace says plays no part: it stands for all that is to come.
         shown = np.concatenate([logits[:seen], logits[seen - 1 : seen]])
+        is_regression = shown.shape[1] == 1
         trace = ExitTrace(
             logits=shown[None],
             tokens=np.ones(1, dtype=np.int64),
-            labels=np.zeros(1, dtype=np.float64 if shown.shape[1] == 1 else np.int64),
+            labels=np.zeros(1) if is_regression else np.zeros(1, dtype=np.int64),
             splits=np.full(1, Split.SELECT, dtype=np.int64),
             predicted_entropies=self.predicted_entropies[:, : seen - 1],
             head_spans=((1,),),

@@ -135,12 +135,14 @@ def generated_registers(rdl: str, design_hash: str) -> dict[str, bytes]:
     Raises:
         UsageError: PeakRDL is not installed.
     """
-    compiler, regblock, apb4, cheader, ipxact = _imported()
+    compiler, regblock, properties, apb4, cheader, ipxact = _imported()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         source = folder / f"{ADDRESS_MAP}.rdl"
         source.write_text(rdl, encoding="ascii")
         made = compiler.RDLCompiler()
+        for found in properties.ALL_UDPS:
+            made.register_udp(found)
         made.compile_file(str(source))
         root = made.elaborate()
         regblock.RegblockExporter().export(root, str(folder), cpuif_cls=apb4.APB4_Cpuif)
@@ -166,6 +168,7 @@ def _imported() -> tuple[Any, ...]:
         return (
             import_module("systemrdl"),
             import_module("peakrdl_regblock"),
+            import_module("peakrdl_regblock.udps"),
             import_module("peakrdl_regblock.cpuif.apb4"),
             import_module("peakrdl_cheader.exporter"),
             import_module("peakrdl_ipxact"),

@@ -114,7 +114,9 @@ class Table:
     def values(self) -> NDArray[np.float64]:
         """What the words stand for, (n_rows, n_columns), in the columns' units."""
         steps = [2.0**-column.fixed_point.fraction_bits for column in self.columns]
-        return np.array(self.rows, dtype=np.float64).reshape(-1, len(steps)) * np.array(steps)
+        words = np.array(self.rows, dtype=np.float64).reshape(-1, len(steps))
+        values: NDArray[np.float64] = words * np.array(steps)
+        return values
 
     def content(self) -> dict[str, Any]:
         """As JSON values."""
