@@ -145,7 +145,7 @@ def generated_registers(rdl: str, design_hash: str) -> dict[str, bytes]:
             made.register_udp(found)
         made.compile_file(str(source))
         root = made.elaborate()
-        regblock.RegblockExporter().export(root, str(folder), cpuif_cls=apb4.APB4_Cpuif)
+        regblock.RegblockExporter().export(root, str(folder), cpuif_cls=apb4.APB4_Cpuif_flattened)
         cheader.CHeaderExporter().export(root, str(folder / f"{ADDRESS_MAP}.h"))
         ipxact.IPXACTExporter().export(root, str(folder / f"{ADDRESS_MAP}.xml"))
         return {
