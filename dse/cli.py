@@ -10,7 +10,7 @@ import sys
 import traceback
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -26,11 +26,13 @@ from dse.model_commands import explain, faults, sources, thresholds, validate
 from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples, data_source
 from dse.runs import RUNS, RunFolder, next_run, open_run, run_folders
 from dse.selection import select
+from dse.shown import next_step
+from dse.shown import shown_path as _shown
 from dse.tables import TABLE_WIDTH, figure_text, front_table, space_table, spread
 from studies.metrics import metric_of
 from studies.presets import load_study, preset_names
 from studies.records import Front, FrontDesign, RecordError
-from studies.spec import StudyFileError
+from studies.spec import StudyFileError, StudySpec
 from studies.survival import survival_sentence
 
 ROWS_SHOWN: Final = 15
@@ -69,6 +71,10 @@ def run(
             help="Run folder, file of designs or shipped list to try first (may be repeated).",
         ),
     ] = None,
+    dry: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Evaluate one point; predict time, memory and disk."),
+    ] = False,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -85,6 +91,9 @@ def run(
     spec = load_study(study).with_overrides({k: v for k, v in changes.items() if v is not None})
     if warm_start:
         spec = spec.model_copy(update={"search": spec.search.beside(Path.cwd())})
+    if dry:
+        _dry_run(study, spec, data, traces, as_json)
+        return
     path = out if out is not None else next_run(RUNS, Path(study).stem)
     settings = {
         "storage": storage,
@@ -97,6 +106,59 @@ def run(
         _drive(folder, settings, address, as_json)
     finally:
         folder.remove_if_unused()
+
+
+def _dry_run(
+    study: str, spec: StudySpec, data: Path | None, traces: Path | None, as_json: bool
+) -> None:
+    from dse.dry_run import dry_run, print_dry_run
+    from dse.evaluation import SourceOptions
+
+    options = SourceOptions(
+        glue_dir=None if data is None else data_source(data),
+        cache=spec.evaluator.cache,
+        recorded=None if traces is None else str(traces.absolute()),
+    )
+    found = dry_run(spec, options)
+    if as_json:
+        _print_json(asdict(found))
+        return
+    print_dry_run(found, spec)
+    print(next_step("dse", "run", study))
+
+
+@app.command()
+def refine(
+    run_dir: Run,
+    where: Annotated[
+        str, typer.Option("--where", help="Condition over metrics and knobs of the front.")
+    ],
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials of the new study.")] = None,
+    out: Out = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Search the neighbourhood of some designs of a front again, starting from them."""
+    from dse.refining import narrowed_study, write_designs
+
+    parent = open_run(run_dir)
+    path = out if out is not None else next_run(RUNS, f"{parent.path.name}-refined")
+    listed = path.with_name(f"{path.name}.designs.toml")
+    spec, chosen = narrowed_study(parent.spec(), parent.front_record(), where, listed, trials)
+    settings = parent.settings()
+    settings |= {"storage": None, "study_name": "edge-dse"}
+    if data is not None:
+        settings["data"] = data_source(data)
+    folder = RunFolder.create(path, spec, settings)
+    try:
+        write_designs(listed, chosen)
+        size = spec.search_space().size()
+        print(f"From {len(chosen)} designs: {size:,} in the narrowed space.", file=sys.stderr)
+        _drive(folder, settings, None, as_json)
+    finally:
+        folder.remove_if_unused()
+        if not folder.path.exists():
+            listed.unlink(missing_ok=True)
 
 
 def _study_name(path: Path) -> str:
@@ -155,7 +217,7 @@ def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_
     _print_front(front, ROWS_SHOWN, folder)
     shown = _shown(folder.path)
     print(f"\nReport: {_shown(folder.report)}")
-    print(f"Next:   dse export {shown} --select knee --out {shown}-knee")
+    print(next_step("dse", "export", folder.path, "--select", "knee", "--out", f"{shown}-knee"))
 
 
 def _way_on(folder: RunFolder) -> str:
@@ -298,6 +360,25 @@ for _command in (
 
 
 @app.command()
+def init(
+    task: Annotated[str, typer.Option("--task", help="GLUE task.")] = "SST-2",
+    target: Annotated[
+        str, typer.Option("--target", help="Kind of device: sensor, wearable or phone.")
+    ] = "wearable",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Study file to write; by default TASK-TARGET.toml.")
+    ] = None,
+) -> None:
+    """Write a commented study file for a task and a kind of device."""
+    from dse.new_study import write_study
+
+    path = Path(f"{task}-{target}.toml".lower()) if out is None else out
+    write_study(task, target, path)
+    print(f"Written: {path}")
+    print(next_step("dse", "run", str(path), "--dry-run"))
+
+
+@app.command()
 def spaces(
     study: Annotated[str | None, typer.Argument(metavar="PRESET_OR_FILE")] = None,
     as_json: Json = False,
@@ -417,12 +498,6 @@ def _print_front(
 
 def _width() -> int:
     return max(TABLE_WIDTH, Console().width)
-
-
-def _shown(path: Path) -> str:
-    """The path as short as it can be from here."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _print_json(value: Any) -> None:
