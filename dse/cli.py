@@ -11,6 +11,7 @@ import traceback
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -23,6 +24,7 @@ from dse.export_commands import export, predict, verify
 from dse.front_view import robust_designs, thinned
 from dse.interruption import Interrupted, interruptible
 from dse.model_commands import explain, faults, sources, thresholds, validate
+from dse.next_steps import followed
 from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples, data_source
 from dse.runs import RUNS, RunFolder, next_run, open_run, run_folders
 from dse.selection import select
@@ -229,6 +231,7 @@ def _way_on(folder: RunFolder) -> str:
 
 
 @app.command("list")
+@partial(followed, "list")
 def list_runs(
     root: Annotated[Path, typer.Option(help="Folder of run folders.")] = RUNS,
     as_json: Json = False,
@@ -269,6 +272,7 @@ def _listed(folder: RunFolder) -> dict[str, Any]:
 
 
 @app.command()
+@partial(followed, "show")
 def show(run_dir: Run, as_json: Json = False) -> None:
     """Show what a run is and what it found."""
     folder = open_run(run_dir)
@@ -314,6 +318,7 @@ def show(run_dir: Run, as_json: Json = False) -> None:
 
 
 @app.command()
+@partial(followed, "pareto")
 def pareto(
     run_dir: Run,
     rows: Annotated[int, typer.Option(min=0, help="Rows of the printed table; 0 for all.")] = 40,
@@ -352,10 +357,9 @@ def pareto(
     _print_front(front, rows or len(front.designs), folder, designs)
 
 
-for _command in (
-    *(sources, explain, thresholds, faults, validate, cache_command.cache),
-    *(export, verify, predict),
-):
+for _command in (sources, explain, thresholds, faults, validate, cache_command.cache, predict):
+    app.command()(followed(_command.__name__, _command))
+for _command in (export, verify):
     app.command()(_command)
 
 
@@ -379,6 +383,7 @@ def init(
 
 
 @app.command()
+@partial(followed, "spaces")
 def spaces(
     study: Annotated[str | None, typer.Argument(metavar="PRESET_OR_FILE")] = None,
     as_json: Json = False,
@@ -407,6 +412,7 @@ def spaces(
 
 
 @app.command()
+@partial(followed, "record")
 def record(
     grid: Annotated[str, typer.Argument(metavar="PRESET_OR_FILE", help="Study whose grid it is.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the recorded traces.")],
@@ -425,6 +431,7 @@ def record(
 
 
 @app.command()
+@partial(followed, "train")
 def train(
     recipe: Annotated[
         str, typer.Argument(metavar="RECIPE_OR_FILE", help="Recipe: shipped, or a TOML file.")
