@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,4 +124,4 @@ def print_prediction(path: Path, text: str, pair: str | None, as_json: bool) -> 
 
 def _bar(entropy: float, model: ExportedModel) -> str:
     """The entropy as a bar of at most 40 signs, whole at ln(classes)."""
-    return "█" * round(40 * min(entropy / np.log(len(model.task.classes)), 1.0))
+    return "█" * round(40 * min(entropy / math.log(len(model.task.classes)), 1.0))

@@ -15,7 +15,13 @@ from typing import Any, Final
 from dse.exports.c_header import c_header
 from dse.exports.design_tables import TABLES
 from dse.exports.document import DesignDocument, content_sha256, design_schema, json_bytes
-from dse.exports.memory_map import map_files, memory_images, memory_map, stored_blobs
+from dse.exports.memory_map import (
+    Region,
+    map_files,
+    memory_images,
+    memory_map,
+    stored_blobs,
+)
 from dse.exports.parameters import parameters_of
 from dse.exports.readme import readme
 from dse.exports.recomputed import ExportedDesign
@@ -85,7 +91,7 @@ def descriptor_files(document: DesignDocument, payload: Payload) -> dict[str, by
         files[f"tables/{table.name}.csv"] = table.csv_bytes(design_hash)
         files[f"tables/{table.name}.mem"] = table.mem_bytes(design_hash)
     images: dict[str, bytes] = {}
-    regions = []
+    regions: list[Region] = []
     if payload.weights is not None:
         blobs = stored_blobs(payload.weights, tables)
         images, regions = memory_images(blobs, payload.design.point.model, design_hash)
