@@ -359,8 +359,8 @@ def pareto(
 
 for _command in (sources, explain, thresholds, faults, validate, cache_command.cache, predict):
     app.command()(followed(_command.__name__, _command))
-for _command in (export, verify):
-    app.command()(_command)
+app.command()(export)
+app.command()(verify)
 
 
 @app.command()

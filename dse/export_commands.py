@@ -38,6 +38,7 @@ def export(
     rtl: Annotated[
         bool, typer.Option("--rtl", help="Make RTL of the register map by PeakRDL.")
     ] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="The encoder as an ONNX graph too.")] = False,
     as_json: Json = False,
 ) -> None:
     """Export one design: hardware parameters, tables, memory images, and the model that runs."""
@@ -46,7 +47,7 @@ def export(
     from dse.exports.building import ExportOptions, build_export
 
     options = ExportOptions(
-        data=None if data is None else data_source(data), model=model, registers=rtl
+        data=None if data is None else data_source(data), model=model, registers=rtl, onnx=onnx
     )
     document, files = build_export(run, design, reason, out, options)
     if as_json:

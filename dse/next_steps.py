@@ -28,8 +28,10 @@ def _after_show(given: Arguments) -> Words:
 
 
 def _after_pareto(given: Arguments) -> Words:
-    path = open_run(given["run_dir"]).path
-    return ("dse", "explain", path, "--id", "0")
+    run = open_run(given["run_dir"])
+    if not run.front_record().designs:
+        return ("dse", "show", run.path)
+    return ("dse", "explain", run.path, "--id", "0")
 
 
 def _after_explain(given: Arguments) -> Words:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dse.errors import ChangedInputError, RunFolderError
+from dse.errors import ChangedInputError, RunFolderError, UsageError
 from dse.evaluation import SourceOptions, TraceSource, make_source
 from dse.exports.design_tables import design_tables
 from dse.exports.document import (
@@ -25,6 +26,7 @@ from dse.exports.document import (
 from dse.exports.layout import (
     CONFIG_FILE,
     MODEL_FOLDER,
+    ONNX_FILE,
     SCALE_FILE,
     TABLE_FILES,
     TRACE_FILE,
@@ -68,11 +70,13 @@ class ExportOptions:
         data: GLUE folder or ``datasets:NAME``; None for that of the run.
         model: whether the model is in it; None for: if checkpoint and data are at hand.
         registers: whether PeakRDL makes RTL of the register map.
+        onnx: whether the encoder is in it as an ONNX graph too.
     """
 
     data: str | None = None
     model: bool | None = None
     registers: bool = False
+    onnx: bool = False
 
 
 def build_export(
@@ -118,6 +122,8 @@ def build_export(
     if options.registers:
         rdl = system_rdl(parameters_of(document, tables))
         payload |= generated_registers(rdl, document.design_hash)
+    if options.onnx:
+        payload[ONNX_FILE] = _graph(model, design, document)
     hashes = {path: hashlib.sha256(content).hexdigest() for path, content in payload.items()}
     document = document.with_files(hashes)
     weights = None if model is None else model.weights
@@ -266,6 +272,28 @@ def _payload(
         files[CONFIG_FILE] = model.config
         files |= {f"{MODEL_FOLDER}/{n}": content for n, content in model.tokenizer.items()}
     return files
+
+
+def _graph(model: PackedModel | None, design: FrontDesign, document: DesignDocument) -> bytes:
+    """The encoder as an ONNX graph.
+
+    Raises:
+        UsageError: there is no model, or its setting has no graph.
+    """
+    if model is None:
+        raise UsageError(f"--onnx needs the model, and there is none: {document.no_model}.")
+    from evaluators.onnx_graph import OnnxError, onnx_encoder  # torch
+
+    try:
+        return onnx_encoder(
+            json.loads(model.config),
+            model.weights,
+            model.settled,
+            model_knobs(design.knobs),
+            document.design_hash,
+        )
+    except OnnxError as error:
+        raise UsageError(str(error)) from error
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -36,13 +36,14 @@ WEIGHT_FILE: Final = "model/weights.safetensors"
 SCALE_FILE: Final = "model/scales.json"
 CONFIG_FILE: Final = "model/config.json"
 MODEL_FOLDER: Final = "model"
+ONNX_FILE: Final = "model/encoder.onnx"
 TOKENIZER_NAMES: Final = (
     *("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "tokenizer_config.json"),
 )
 TABLE_FILES: Final = {name: f"tables/{name}.json" for name in TABLES}
 PAYLOAD_NAMES: Final = frozenset(
     {
-        *(TRACE_FILE, WEIGHT_FILE, SCALE_FILE, CONFIG_FILE),
+        *(TRACE_FILE, WEIGHT_FILE, SCALE_FILE, CONFIG_FILE, ONNX_FILE),
         *(f"{MODEL_FOLDER}/{name}" for name in TOKENIZER_NAMES),
         *TABLE_FILES.values(),
         *REGISTER_FILES,

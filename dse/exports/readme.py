@@ -31,6 +31,7 @@ _FILES: Final = {
     "model/weights.safetensors": "weights: bitmasks, packed codes, scales",
     "model/scales.json": "scales of activations, and spans",
     "model/config.json": "sizes of the encoder",
+    "model/encoder.onnx": "the encoder with its exits, rounding included, for onnxruntime",
     "trace.npz": "logits of every exit for every sentence that the figures rest on; no sentence",
     "zigzag/accelerator.yaml": "the same machine for ZigZag",
 }

@@ -39,7 +39,8 @@ def test_two_exits() -> None:
     rule = ExitRule(
         knobs=KNOBS[3], predicted_entropies=np.zeros((100, 0), dtype=np.float16), task="SST-2"
     )
-    sure, unsure = np.float16([[9.0, 0.0]]), np.float16([[0.1, 0.0]])
+    sure = np.array([[9.0, 0.0]], dtype=np.float16)
+    unsure = np.array([[0.1, 0.0]], dtype=np.float16)
     assert rule.n_exits == 2
     assert rule.leaves(sure)
     assert not rule.leaves(unsure)

@@ -42,10 +42,17 @@ def elaborated_values(folder: Path) -> dict[str, Any]:
         if symbol.kind.name == "Parameter":
             content = symbol.value.value
             is_array = isinstance(content, list)
-            values[symbol.name] = (
-                [int(str(v.value)) for v in content] if is_array else int(str(content))
-            )
+            values[symbol.name] = [whole(v) for v in content] if is_array else whole(content)
     return values
+
+
+def whole(number: object) -> int:
+    """A SystemVerilog number, such as 32'd7 or 64'hff, as a whole number."""
+    text = str(number)
+    for mark, base in (("'d", 10), ("'h", 16), ("'b", 2)):
+        if mark in text:
+            return int(text.partition(mark)[2], base)
+    return int(text)
 
 
 class TestSystemVerilog:
@@ -82,7 +89,8 @@ class TestSystemVerilog:
         lines = [line.split() for line in text.splitlines() if "localparam" in line]
         kinds = {"logic", "int", "longint", *(f"{name}_e" for name in CHOICES)}
         assert all(words[1] in kinds for words in lines)
-        names = [line.partition("=")[0].split()[-1] for line in text.splitlines() if " = " in line]
+        told = (line.partition("=")[0] for line in text.splitlines() if " = " in line)
+        names = [before.partition("[")[0].split()[-1] for before in told if "[63:0]" not in before]
         assert text.isascii()
         assert len(names) == len(set(names))
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,9 @@ from tests.dse.test_next_steps import next_words
 
 def elaborated(rdl: str, folder: Path) -> Any:
     """The register map as the SystemRDL compiler has it."""
-    from systemrdl import RDLCompiler
-
     path = folder / "map.rdl"
     path.write_text(rdl)
-    compiler = RDLCompiler()
+    compiler = import_module("systemrdl").RDLCompiler()
     compiler.compile_file(str(path))
     return compiler.elaborate().top
 
