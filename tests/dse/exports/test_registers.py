@@ -43,7 +43,7 @@ def test_compiler_reads_addresses_and_resets(parameters: Parameters, tmp_path: P
         assert [f.inst_name for f in found[name].fields()] == [f.name for f in fields]
         assert [f.get_property("reset") for f in found[name].fields()] == [f.reset for f in fields]
         assert [f.width for f in found[name].fields()] == [f.bits for f in fields]
-    low, high = (found[name].get_field("design_hash") for name in ("id_low", "id_high"))
+    low, high = (found[name].get_child_by_name("design_hash") for name in ("id_low", "id_high"))
     assert f"{high.get_property('reset'):08x}{low.get_property('reset'):08x}" == (
         parameters.design_hash
     )
