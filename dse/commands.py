@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import typer
 
 from dse.cache_command import cache
-from dse.front_commands import export, list_runs, pareto, show
+from dse.export_commands import export, predict, verify
+from dse.front_commands import list_runs, pareto, show
 from dse.model_commands import explain, faults, sources, thresholds, validate
-from dse.preparation_commands import record, spaces, train
-from dse.run_commands import resume, run
+from dse.next_steps import SAID_BY_ITSELF, followed
+from dse.preparation_commands import init, record, spaces, train
+from dse.run_commands import refine, resume, run
 
 app: Final = typer.Typer(
     name="dse",
@@ -21,21 +24,26 @@ app: Final = typer.Typer(
     rich_markup_mode=None,
 )
 
-app.command()(run)
-app.command()(resume)
-app.command("list")(list_runs)
-for _command in (
-    show,
-    pareto,
-    sources,
-    explain,
-    thresholds,
-    faults,
-    validate,
-    cache,
-    export,
-    spaces,
-    record,
-    train,
-):
-    app.command()(_command)
+_COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "run": run,
+    "refine": refine,
+    "resume": resume,
+    "list": list_runs,
+    "show": show,
+    "pareto": pareto,
+    "sources": sources,
+    "explain": explain,
+    "thresholds": thresholds,
+    "faults": faults,
+    "validate": validate,
+    "cache": cache,
+    "export": export,
+    "verify": verify,
+    "predict": predict,
+    "init": init,
+    "spaces": spaces,
+    "record": record,
+    "train": train,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command if _name in SAID_BY_ITSELF else followed(_name, _command))

@@ -82,6 +82,7 @@ EXIT_CODES: Final = {
     6: "too many designs could not be evaluated",
     7: "no design meets the constraints",
     8: "file or folder cannot be read or written",
+    9: "export that is none, or is not what it says",
     130: "interrupted (SIGINT, Ctrl-C); 'dse resume' of a run, or the same command, goes on",
     143: "told to end (SIGTERM); 'dse resume' of a run, or the same command, goes on",
 }

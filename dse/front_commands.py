@@ -1,4 +1,4 @@
-"""Commands that look at finished runs: list, show, pareto and export."""
+"""Commands that look at finished runs: list, show and pareto."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from dse.errors import UsageError
-from dse.export import export_design
 from dse.front_view import robust_designs, thinned
 from dse.options import SAMPLES, Json, Run, Samples
-from dse.output import print_front, print_json, shown_path
+from dse.output import print_front, print_json
 from dse.runs import RUNS, RunFolder, open_run, run_folders
 from dse.selection import select
+from dse.shown import shown_path
 from dse.tables import figure_text
 from studies.metrics import metric_of
 from studies.presets import preset_names
@@ -140,28 +140,3 @@ def pareto(
         print_json([design.model_dump(include=keys) for design in designs])
         return
     print_front(front, rows or len(front.designs), folder, designs)
-
-
-def export(
-    run_dir: Run,
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must be new.")],
-    selection: Annotated[
-        str,
-        typer.Option(
-            "--select",
-            help="knee, min-energy, min-latency, max-accuracy, id=N, or a query such as "
-            "'min energy where accuracy>=0.85'.",
-        ),
-    ] = "knee",
-    as_json: Json = False,
-) -> None:
-    """Export one design: design.json and a SystemVerilog parameter package."""
-    front = open_run(run_dir).front_record()
-    design, reason = select(front, selection)
-    files = export_design(front, design, reason, out)
-    if as_json:
-        print_json({"id": design.id, "selected": reason, "files": [str(f) for f in files]})
-        return
-    print(f"Design {design.id} ({reason}):")
-    for file in files:
-        print(f"  {shown_path(file)}")

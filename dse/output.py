@@ -1,15 +1,15 @@
-"""What several commands print: a front, JSON, and paths as short as they can be."""
+"""What several commands print: a front, and JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from dse.runs import RunFolder
+from dse.shown import shown_path
 from dse.tables import TABLE_WIDTH, front_table, spread
 from studies.records import Front, FrontDesign
 from studies.survival import survival_sentence
@@ -55,12 +55,6 @@ def print_front(
 def width() -> int:
     """Columns of a printed table."""
     return max(TABLE_WIDTH, Console().width)
-
-
-def shown_path(path: Path) -> str:
-    """The path as short as it can be from here."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def print_json(value: Any) -> None:

@@ -13,8 +13,27 @@ from rich.console import Console
 from dse.errors import UsageError
 from dse.options import Data, Json, data_source
 from dse.output import print_json, width
+from dse.shown import next_step
 from dse.tables import space_table
 from studies.presets import load_study, preset_names
+
+
+def init(
+    task: Annotated[str, typer.Option("--task", help="GLUE task.")] = "SST-2",
+    target: Annotated[
+        str, typer.Option("--target", help="Kind of device: sensor, wearable or phone.")
+    ] = "wearable",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Study file to write; by default TASK-TARGET.toml.")
+    ] = None,
+) -> None:
+    """Write a commented study file for a task and a kind of device."""
+    from dse.new_study import write_study
+
+    path = Path(f"{task}-{target}.toml".lower()) if out is None else out
+    write_study(task, target, path)
+    print(f"Written: {path}")
+    print(next_step("dse", "run", str(path), "--dry-run"))
 
 
 def spaces(

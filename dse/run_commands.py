@@ -1,10 +1,12 @@
-"""``dse run`` and ``dse resume``: a study driven to its front, anew or from where it is."""
+"""``dse run``, ``refine`` and ``resume``: a study driven to its front, anew or from where it is."""
 
 from __future__ import annotations
 
 import re
 import signal
+import sys
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,10 +14,12 @@ import typer
 
 from dse.interruption import Interrupted, uninterrupted
 from dse.options import Data, Json, Out, Recorded, Run, data_source
-from dse.output import print_front, print_json, shown_path
+from dse.output import print_front, print_json
 from dse.runs import RUNS, RunFolder, next_run, open_run
+from dse.shown import next_step, shown_path
 from studies.presets import load_study
 from studies.records import Front
+from studies.spec import StudySpec
 
 ROWS_SHOWN: Final = 15
 
@@ -42,6 +46,10 @@ def run(
             help="Run folder, file of designs or shipped list to try first (may be repeated).",
         ),
     ] = None,
+    dry: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Evaluate one point; predict time, memory and disk."),
+    ] = False,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -58,6 +66,9 @@ def run(
     spec = load_study(study).with_overrides({k: v for k, v in changes.items() if v is not None})
     if warm_start:
         spec = spec.model_copy(update={"search": spec.search.beside(Path.cwd())})
+    if dry:
+        _dry_run(study, spec, data, traces, as_json)
+        return
     path = out if out is not None else next_run(RUNS, Path(study).stem)
     settings = {
         "storage": storage,
@@ -70,6 +81,58 @@ def run(
         _drive(folder, settings, address, as_json)
     finally:
         folder.remove_if_unused()
+
+
+def _dry_run(
+    study: str, spec: StudySpec, data: Path | None, traces: Path | None, as_json: bool
+) -> None:
+    from dse.dry_run import dry_run, print_dry_run
+    from dse.evaluation import SourceOptions
+
+    options = SourceOptions(
+        glue_dir=None if data is None else data_source(data),
+        cache=spec.evaluator.cache,
+        recorded=None if traces is None else str(traces.absolute()),
+    )
+    found = dry_run(spec, options)
+    if as_json:
+        print_json(asdict(found))
+        return
+    print_dry_run(found, spec)
+    print(next_step("dse", "run", study))
+
+
+def refine(
+    run_dir: Run,
+    where: Annotated[
+        str, typer.Option("--where", help="Condition over metrics and knobs of the front.")
+    ],
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials of the new study.")] = None,
+    out: Out = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Search the neighbourhood of some designs of a front again, starting from them."""
+    from dse.refining import narrowed_study, write_designs
+
+    parent = open_run(run_dir)
+    path = out if out is not None else next_run(RUNS, f"{parent.path.name}-refined")
+    listed = path.with_name(f"{path.name}.designs.toml")
+    spec, chosen = narrowed_study(parent.spec(), parent.front_record(), where, listed, trials)
+    settings = parent.settings()
+    settings |= {"storage": None, "study_name": "edge-dse"}
+    if data is not None:
+        settings["data"] = data_source(data)
+    folder = RunFolder.create(path, spec, settings)
+    try:
+        write_designs(listed, chosen)
+        size = spec.search_space().size()
+        print(f"From {len(chosen)} designs: {size:,} in the narrowed space.", file=sys.stderr)
+        _drive(folder, settings, None, as_json)
+    finally:
+        folder.remove_if_unused()
+        if not folder.path.exists():
+            listed.unlink(missing_ok=True)
 
 
 def _study_name(path: Path) -> str:
@@ -129,7 +192,7 @@ def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_
     print_front(front, ROWS_SHOWN, folder)
     shown = shown_path(folder.path)
     print(f"\nReport: {shown_path(folder.report)}")
-    print(f"Next:   dse export {shown} --select knee --out {shown}-knee")
+    print(next_step("dse", "export", folder.path, "--select", "knee", "--out", f"{shown}-knee"))
 
 
 def _way_on(folder: RunFolder) -> str:

@@ -56,19 +56,31 @@ class ActivationQuantiser:
         self.calibrating = calibrating
         self._seen = self._scaling = None
 
+    def settle(self, number_format: NumberFormat, scaling: Scaling | None) -> None:
+        """Round to a format by a scale that is known already; None for what `scaling` gave None."""
+        self.start(number_format, calibrating=False)
+        self._scaling = scaling
+
+    def scaling(self) -> Scaling | None:
+        """The scale that calibration settled; None where every tensor brings its own."""
+        if self._scaling is None:
+            codec = codec_of(self.number_format)
+            if self._seen is None:
+                self._seen = Calibration(distribution=codec.needs_distribution)
+            self._scaling = codec.calibrated_scaling(self._seen)
+            if self.eight_bit_scale and self._scaling is not None:
+                self._scaling = eight_bit_scaling(self._scaling)
+        return self._scaling
+
     def __call__(self, x: Tensor) -> Tensor:
         """The rounded activation (same shape)."""
         if self.number_format == FP32:
             return x
-        codec = codec_of(self.number_format)
-        if self._seen is None:
-            self._seen = Calibration(distribution=codec.needs_distribution)
         if self.calibrating:
+            if self._seen is None:
+                wanted = codec_of(self.number_format).needs_distribution
+                self._seen = Calibration(distribution=wanted)
             self._seen.add(x.detach().contiguous().numpy())
             self._scaling = None
             return x
-        if self._scaling is None:
-            self._scaling = codec.calibrated_scaling(self._seen)
-            if self.eight_bit_scale and self._scaling is not None:
-                self._scaling = eight_bit_scaling(self._scaling)
-        return quantise(x, self.number_format, scaling=self._scaling)
+        return quantise(x, self.number_format, scaling=self.scaling())

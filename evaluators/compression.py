@@ -10,27 +10,28 @@ spans and all else that is settled when a chip is designed know nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from evaluators.activations import ActivationQuantiser
-from evaluators.attention import Batches, Rounding, attach_sites, measured_attention
+from evaluators.attention import Batches, measured_attention
 from evaluators.batches import ids_and_types
 from evaluators.checkpoint_folders import load_checkpoint
-from evaluators.encoders import ExitEncoder, ExitHead
-from evaluators.families import LayerParts
+from evaluators.encoders import ExitEncoder
 from evaluators.faults.storage import FaultyReader, Part, Storage, is_masked
 from evaluators.learned_spans import budget_of, read_spans
+from evaluators.packed_weights import PackedWeights, PackingReader
 from evaluators.pruning import pruned_matrices
+from evaluators.rounding_sites import RoundingSites
+from evaluators.settled import Settled
 from evaluators.skipping import run_all, skip_idle
 from evaluators.spans import allocate_spans, heads_off
-from evaluators.special_functions import QuantisedLayerNorm, QuantisedSoftmax
-from evaluators.weights import rounded_weights
+from evaluators.special_functions import QuantisedSoftmax
+from evaluators.weights import WeightReader, rounded_weights
 from search_space import FP32, FULL_SPAN_TOKENS, ModelKnobs, NumberFormat, SpecialFunctions
 
 
@@ -41,11 +42,10 @@ class CompressibleEncoder:
         """Load a checkpoint; ``n_classes`` is of exits that are new (`load_checkpoint`)."""
         self._model = load_checkpoint(folder, n_classes)
         self._dense = {k: v.clone() for k, v in self._model.state_dict().items()}
-        self._layers = self._model.family.weight_sets(self._model.backbone)
-        self._sites, operands = attach_sites(self._model, self._layers, ActivationQuantiser)
-        self._layer_norms = _attach_layer_norms(self._model)
-        self._activations = attach_rounding(self._model, self._layers, ActivationQuantiser)
-        self._activations += operands
+        self._rounding = RoundingSites.attach(self._model)
+        self._layers, self._sites = self._rounding.layers, self._rounding.attention
+        self._layer_norms = [*self._rounding.layer_norms.values()]
+        self._activations = [*self._rounding.activations.values()]
         self._masked: dict[Part, bool] = {}
         self._learned = read_spans(folder)
         self._by_distance: NDArray[np.float64] | None = None
@@ -118,12 +118,27 @@ class CompressibleEncoder:
         self._skip_idle()
         return reader.misread
 
+    def packed(self, knobs: ModelKnobs) -> tuple[PackedWeights, Settled]:
+        """What a chip of the setting that was configured last holds: weights in codes, and scales.
+
+        The working copy has the weights without faults afterwards.
+        """
+        reader = PackingReader(masked=self._masked)
+        self._set_weights(knobs, reader)
+        self._skip_idle()
+        vectors = {
+            name: dense.numpy()
+            for name, dense in self._dense.items()
+            if dense.ndim < 2 and dense.is_floating_point()
+        }
+        return reader.packed(vectors), self._rounding.settled(knobs.special_functions)
+
     def _skip_idle(self) -> None:
         for layer, site in zip(self._layers, self._sites, strict=True):
             site.heads = skip_idle(layer, site.spans)
 
     def _set_weights(
-        self, knobs: ModelKnobs, reader: FaultyReader | None = None
+        self, knobs: ModelKnobs, reader: WeightReader | None = None
     ) -> tuple[float, float]:
         """Write the setting's weights; their densities, (encoder, embedding).
 
@@ -224,37 +239,3 @@ class CompressibleEncoder:
         with torch.inference_mode():
             logits: Tensor = self._model(input_ids, None, types, layers)
             return logits
-
-
-def _attach_layer_norms(model: ExitEncoder) -> list[QuantisedLayerNorm]:
-    """Let every layer norm be worked out in integers; before its output is rounded."""
-    norms = []
-    for module in model.backbone.modules():
-        if isinstance(module, nn.LayerNorm):
-            norm = QuantisedLayerNorm()
-            module.register_forward_hook(lambda m, args, exact, n=norm: n(m, args[0], exact))
-            norms.append(norm)
-    return norms
-
-
-def attach_rounding(
-    model: ExitEncoder, layers: Sequence[LayerParts], rounding: Callable[[], Rounding]
-) -> list[Rounding]:
-    """Round the outputs of layer norms, activation functions and the embedding projection."""
-    stored: list[nn.Module] = [
-        module for module in model.backbone.modules() if isinstance(module, nn.LayerNorm)
-    ]
-    stored += [parts.activation for parts in layers]
-    if model.family.projection is not None:
-        stored.append(model.backbone.get_submodule(model.family.projection))
-    roundings = []
-    for module in stored:
-        rounded = rounding()
-        module.register_forward_hook(lambda _m, _i, output, q=rounded: q(output))
-        roundings.append(rounded)
-    for head in model.exits:
-        assert isinstance(head, ExitHead)
-        rounded = rounding()
-        head.classifier.register_forward_pre_hook(lambda _m, args, q=rounded: (q(args[0]),))
-        roundings.append(rounded)
-    return roundings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import torch
@@ -91,6 +92,16 @@ class ExitEncoder(nn.Module):
         depth = self.n_layers if layers is None else layers
         if not 1 <= depth <= self.n_layers:
             raise ValueError(f"layers {depth} of an encoder: expected 1 to {self.n_layers}.")
+        states = self.layer_states(input_ids, attention_mask, token_type_ids)
+        return tuple(islice(states, depth + 1))
+
+    def layer_states(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+    ) -> Iterator[Tensor]:
+        """The same states one by one; a layer is worked out when its output is asked for."""
         types = {}
         if token_type_ids is not None and self.has_token_types:
             types = {"token_type_ids": token_type_ids}
@@ -99,10 +110,10 @@ class ExitEncoder(nn.Module):
         mask = create_bidirectional_mask(self.backbone.config, state, attention_mask)
         if self.family.projection is not None:
             state = self.backbone.get_submodule(self.family.projection)(state)
-        states = [state]
-        for layer in self.family.layer_modules(self.backbone)[:depth]:
-            states.append(layer(states[-1], mask))
-        return tuple(states)
+        yield state
+        for layer in self.family.layer_modules(self.backbone):
+            state = layer(state, mask)
+            yield state
 
     def exit_logits(self, states: Sequence[Tensor]) -> Tensor:
         """Logits (batch, layers, n_classes) from the outputs of that many layers, the first on."""

@@ -25,7 +25,6 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from evaluators.attention import attach_sites, measured_attention
-from evaluators.compression import attach_rounding
 from evaluators.encoders import ExitEncoder
 from evaluators.formats import quantise
 from evaluators.learned_spans import Spans
@@ -37,6 +36,7 @@ from evaluators.magnitudes import (
 )
 from evaluators.movement import kept_by_scores, masked_by_scores, score_threshold
 from evaluators.pruning import prune_by_magnitude
+from evaluators.rounding_sites import attach_rounding
 from evaluators.sampling import Sampling
 from evaluators.straight_through import TrainingRounding, pass_through
 from evaluators.training_spans import TrainingSpans

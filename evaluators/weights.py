@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 
+from evaluators.codecs.codec import Codec, Scaling, Values
 from evaluators.codecs.registry import codec_of
-from evaluators.faults.storage import FaultyReader
 from evaluators.formats import quantise
 from evaluators.special_functions import eight_bit_scaling
 from search_space import ModelKnobs, SpecialFunctions
 
 
+class WeightReader(Protocol):
+    """What looks at every matrix as it is written, and gives what is read of it."""
+
+    def read(self, name: str, x: Values, codec: Codec, scaling: Scaling) -> Values:
+        """What is read (same shape) of a matrix that the codec rounded under those scales."""
+
+
 def rounded_weights(
-    name: str, x: Tensor, knobs: ModelKnobs, reader: FaultyReader | None = None
+    name: str, x: Tensor, knobs: ModelKnobs, reader: WeightReader | None = None
 ) -> Tensor:
     """A matrix (same shape) in the weight format of the knobs.
 

@@ -75,12 +75,23 @@ def supply_levels(
     columns: AcceleratorColumns, plan: Floorplan, structure: Ints, t: Technology
 ) -> SupplyLevels:
     """Levels of those designs, evenly spaced; structure (n_designs,): places in the floorplan."""
+    return _levels(level_voltages_v(columns), columns, plan, structure, t)
+
+
+def level_voltages_v(columns: AcceleratorColumns) -> Floats:
+    """(n_designs, n_levels) supplies of the DVFS table, as in `SupplyLevels`."""
     counts = level_counts(columns)[:, None]
     level = np.minimum(np.arange(int(counts.max())), counts - 1)
     highest, lowest = columns.max_voltage_v[:, None], columns.min_voltage_v[:, None]
     step = (highest - lowest) / np.maximum(counts - 1, 1)
     # Rounded to the microvolt, so that 0.72 is 0.72 whichever supply it was counted from.
-    return _levels(np.round(highest - level * step, 6), columns, plan, structure, t)
+    return np.round(highest - level * step, 6)
+
+
+def switch_times_ns(voltage_v: Floats, highest_v: Floats, t: Technology) -> Floats:
+    """Times of a change from the highest supply to others (any shape); 0 where they are equal."""
+    change_v = highest_v - voltage_v
+    return np.where(change_v > 0, t.clock_hop_ns + t.ldo_slew_ns_per_v * change_v, 0.0)
 
 
 def waiting_supply(
@@ -103,7 +114,6 @@ def _levels(
     clock = clock_ghz(voltage_v, t)
     # The SRAM's floor may lie above a design's highest supply: its rail then needs that much.
     rail_v = np.maximum(highest, t.sram_floor_v)
-    change_v = highest - voltage_v
     return SupplyLevels(
         voltage_v=voltage_v,
         clock_ghz=clock,
@@ -114,5 +124,5 @@ def _levels(
         logic_leakage_mw=plan.logic_leakage_mw[structure][:, None] * leakage_factor(voltage_v, t),
         sram_leakage_mw=plan.sram_leakage_mw[structure][:, None] * leakage_factor(sram_v, t),
         pll_mw=t.pll_energy_pj_per_cycle * clock,
-        switch_ns=np.where(change_v > 0, t.clock_hop_ns + t.ldo_slew_ns_per_v * change_v, 0.0),
+        switch_ns=switch_times_ns(voltage_v, highest, t),
     )

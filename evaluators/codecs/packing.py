@@ -91,7 +91,7 @@ def pack(x: Values, codec: Codec, scaling: Scaling) -> PackedTensor:
         number_format=number_format,
         shape=x.shape,
         codes=code_bytes(encode(x, codec, scaling), number_format.bits),
-        scales=_scale_bytes(number_format, scaling),
+        scales=scale_bytes(number_format, scaling),
     )
 
 
@@ -109,7 +109,11 @@ def unpack(packed: PackedTensor, codec: Codec) -> Values:
             f"bytes of codes: expected {expected}."
         )
     codes = codes_of_bytes(packed.codes, number_format.bits, size)
-    return decode(codes.reshape(packed.shape), codec, _scaling_of_bytes(packed))
+    return decode(
+        codes.reshape(packed.shape),
+        codec,
+        scaling_of_bytes(packed.scales, number_format, packed.shape),
+    )
 
 
 def code_bytes(codes: Codes, bits: int) -> bytes:
@@ -141,7 +145,12 @@ def _code_type(bits: int) -> type[np.uint8 | np.uint16 | np.uint32]:
     return np.uint16 if bits <= 16 else np.uint32
 
 
-def _scale_bytes(number_format: NumberFormat, scaling: Scaling) -> bytes:
+def scale_bytes(number_format: NumberFormat, scaling: Scaling) -> bytes:
+    """Scales, and zero points behind them, as in `PackedTensor`.
+
+    Raises:
+        ValueError: a power-of-two scale is not between 2**-127 and 2**127.
+    """
     if number_format.kind is FormatKind.INTEGER:
         zeros = scaling.zero_point.astype(_code_type(number_format.bits))
         tail = (
@@ -156,20 +165,26 @@ def _scale_bytes(number_format: NumberFormat, scaling: Scaling) -> bytes:
     return exponents.astype(np.uint8).tobytes()
 
 
-def _scaling_of_bytes(packed: PackedTensor) -> Scaling:
-    number_format = packed.number_format
-    count = n_groups(number_format, packed.shape)
-    if len(packed.scales) * 8 != count * number_format.scale_bits:
+def scaling_of_bytes(
+    content: bytes, number_format: NumberFormat, shape: tuple[int, ...]
+) -> Scaling:
+    """The scales of a tensor of that shape from what `scale_bytes` made of them.
+
+    Raises:
+        ValueError: they are not as many bytes as such a tensor has.
+    """
+    count = n_groups(number_format, shape)
+    if len(content) * 8 != count * number_format.scale_bits:
         raise ValueError(
-            f"Packed tensor of shape {packed.shape} in {number_format} with {len(packed.scales)} "
+            f"Packed tensor of shape {shape} in {number_format} with {len(content)} "
             f"bytes of scales: expected {count * number_format.scale_bits // 8}."
         )
     if number_format.kind is not FormatKind.INTEGER:
-        exponents = np.frombuffer(packed.scales, dtype=np.uint8).astype(np.int32) - 127
+        exponents = np.frombuffer(content, dtype=np.uint8).astype(np.int32) - 127
         return Scaling.of_factors(np.ldexp(np.float32(1), exponents).astype(np.float32))
-    factor = np.frombuffer(packed.scales, dtype="<f4", count=count).astype(np.float32)
+    factor = np.frombuffer(content, dtype="<f4", count=count).astype(np.float32)
     if not number_format.affine:
         return Scaling.of_factors(factor)
     kind = np.dtype(_code_type(number_format.bits)).newbyteorder("<")
-    zeros = np.frombuffer(packed.scales, dtype=kind, offset=4 * count)
+    zeros = np.frombuffer(content, dtype=kind, offset=4 * count)
     return Scaling(factor, zeros.astype(np.int32))

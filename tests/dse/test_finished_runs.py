@@ -80,7 +80,8 @@ class TestLooking:
         front = read_front(Path(finished, "front.json"))
         assert document["knobs"] == front.design(result["id"]).knobs
         printed = text_of(capsys, "export", finished, "--out", "knee")
-        assert "knee/edge_dse_params_pkg.sv" in printed
+        assert "files in knee; README.md" in printed
+        assert printed.endswith("Next:   dse verify knee\n")
 
     def test_spaces(self, make_study: MakeStudy, capsys: pytest.CaptureFixture[str]) -> None:
         """Scenario, knobs, values and the exact size; without a name, the presets."""

@@ -1,0 +1,152 @@
+"""``dse run --dry-run``: what a study would take, from one point of it that is evaluated."""
+
+from __future__ import annotations
+
+import math
+import random
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from dse.evaluation import Evaluation, Outcome, SourceOptions, make_source
+from search_space import KNOBS, MODEL_KNOBS, KnobValue, SearchSpace
+from studies.recorded import RecordedTraces
+from studies.spec import StudyFileError, StudySpec
+
+_JOURNAL_BYTES: Final = 9_000
+"""Journal, trial table and records for each trial: measured on the shipped study, rounded up."""
+_RESULT_BYTES: Final = 10_000_000
+"""Front, report and pictures: likewise, 8 MB with a front of 250 designs."""
+_TRACE_BYTES_OF_SENTENCE_AND_EXIT: Final = 4
+_ATTEMPTS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What a study would take.
+
+    Attributes:
+        size: distinct designs of the space.
+        settings: distinct settings of the model knobs.
+        point: the point that was evaluated.
+        outcome: what came of it.
+        seconds: predicted time of all trials; the front's records are not in it.
+        memory_bytes: largest resident memory of this process so far.
+        disk_bytes: predicted size of the run folder.
+    """
+
+    size: int
+    settings: int
+    point: dict[str, KnobValue]
+    outcome: Outcome
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+
+
+def dry_run(spec: StudySpec, options: SourceOptions) -> DryRun:
+    """Evaluate one point of a study and say what all of it would take; writes nothing.
+
+    A nested study's point is a setting with all its exits and accelerators. Each distinct setting
+    is counted once, as repeated points are answered from the archive.
+
+    Raises:
+        StudyFileError: no point of the space meets its conditions.
+    """
+    space = spec.search_space()
+    nested = spec.search.strategy == "nested"
+    settings = len(space.points(MODEL_KNOBS))
+    point = random_point(space, MODEL_KNOBS if nested else KNOBS, spec.search.seed)
+    source = make_source(spec, options)
+    evaluation = Evaluation(spec, source)
+    started = time.perf_counter()
+    outcome = evaluation.evaluate("setting" if nested else "design", point)
+    first = time.perf_counter() - started
+    again = first
+    if not nested:  # the trace is there now: what is left is the time of a design
+        started = time.perf_counter()
+        evaluation.evaluate("design", point)
+        again = time.perf_counter() - started
+    trials = spec.search.trials
+    measured = min(trials, settings)
+    in_parallel = spec.search.workers if spec.evaluator.kind == "live" or nested else 1
+    work = measured * first if nested else measured * (first - again) + trials * again
+    traces = 0
+    if not isinstance(source, RecordedTraces):
+        trace = evaluation.setting(point).trace
+        traces = measured * trace.logits.size * _TRACE_BYTES_OF_SENTENCE_AND_EXIT
+    return DryRun(
+        size=space.size(),
+        settings=settings,
+        point=point,
+        outcome=outcome,
+        seconds=work / in_parallel,
+        memory_bytes=resident_bytes(),
+        disk_bytes=_RESULT_BYTES + trials * _JOURNAL_BYTES + traces,
+    )
+
+
+def random_point(space: SearchSpace, names: tuple[str, ...], seed: int) -> dict[str, KnobValue]:
+    """A point of the space at random, in the knobs named.
+
+    Raises:
+        StudyFileError: none of many that were drawn meets the conditions.
+    """
+    rng = random.Random(seed)
+    for _ in range(_ATTEMPTS):
+        point = space.canonical({name: rng.choice(space[name].values) for name in names})
+        if space.violation(point) is None:
+            return point
+    raise StudyFileError(
+        f"None of {_ATTEMPTS} points drawn at random meets the conditions of the space: relax one."
+    )
+
+
+def resident_bytes() -> int:
+    """Largest resident memory of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def print_dry_run(found: DryRun, spec: StudySpec) -> None:
+    """Print it for people."""
+    print(
+        f"{spec.title}\n{found.size:,} distinct designs, {found.settings:,} settings of the model"
+    )
+    kind = "setting" if spec.search.strategy == "nested" else "design"
+    shown = ", ".join(f"{name} {value}" for name, value in found.point.items())
+    print(f"One {kind}: {shown}")
+    outcome = found.outcome
+    told = outcome.state if not outcome.reason else f"{outcome.state}: {outcome.reason}"
+    print(f"  {told} in {outcome.seconds:.2f} s, {outcome.designs_scored:,} designs scored")
+    for name, value in _best(found, spec).items():
+        print(f"  {name} {value:.6g}")
+    print(
+        f"{spec.search.trials} trials on {spec.search.workers} workers: about "
+        f"{duration(found.seconds)}; {found.memory_bytes / 2**20:,.0f} MiB of memory in each "
+        f"process, {found.disk_bytes / 1e6:,.0f} MB of disk"
+    )
+
+
+def _best(found: DryRun, spec: StudySpec) -> dict[str, float]:
+    """Objectives of the point; of a setting those of its first design."""
+    if not found.outcome.values:
+        return {}
+    names = [objective.metric for objective in spec.objectives]
+    return dict(zip(names, found.outcome.values[0], strict=True))
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> [duration(s) for s in (0.4, 90, 7300)]
+    ['1 s', '1 min 30 s', '2 h 2 min']
+    """
+    whole = max(math.ceil(seconds), 1)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
