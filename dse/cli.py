@@ -295,6 +295,30 @@ for _command in (sources, explain, thresholds, faults, validate, cache_command.c
 
 
 @app.command()
+def dashboard(
+    run_dirs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR]...", help="Run folders; by default all in runs/."),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for a free one.")] = 8050,
+    host: Annotated[
+        str, typer.Option(help="Address to bind; others than this machine may then look on.")
+    ] = "127.0.0.1",
+) -> None:
+    """Show runs in a browser, live while they go on; reads them and writes nothing."""
+    from dashboards.server import serve
+    from dse.watched_run import watched_runs
+
+    runs = watched_runs(run_dirs or [], RUNS)
+
+    def ready(address: str) -> None:
+        print(f"Dashboard: {address} ({len(runs)} run{'' if len(runs) == 1 else 's'}; Ctrl-C ends)")
+        sys.stdout.flush()
+
+    serve(runs, host=host, port=port, ready=ready)
+
+
+@app.command()
 def export(
     run_dir: Run,
     out: Annotated[Path, typer.Option("--out", help="Folder to write; it must be new.")],

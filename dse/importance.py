@@ -22,9 +22,9 @@ _TREES: Final = 32
 def knob_importances(trials: TrialTable, target: str) -> dict[str, float]:
     """Share of the variance of a value that each knob explains alone, the largest first.
 
-    Functional analysis of variance over random forests (Hutter, Hoos and Leyton-Brown, "An Efficient
-    Approach for Assessing Hyperparameter Importance", ICML 2014) as Optuna has it; shares sum to 1.
-    Knobs of numbers are ordered, those of text are not. Repeated trials count once.
+    Functional analysis of variance over random forests (Hutter, Hoos and Leyton-Brown, "An
+    Efficient Approach for Assessing Hyperparameter Importance", ICML 2014) as Optuna has it; shares
+    sum to 1. Knobs of numbers are ordered, those of text are not. Repeated trials count once.
 
     Args:
         trials: of a run.

@@ -12,8 +12,7 @@ import numpy as np
 
 from dse.archive import Archive, Member
 from dse.evaluation import Evaluation, Outcome
-from search_space import KNOBS, KnobValue, design_point
-from studies.enumeration import InnerSpace, flat_design
+from search_space import EXIT_KNOBS, HARDWARE_KNOBS, KNOBS, KnobValue, design_point
 from studies.records import Dominated, Front, FrontDesign, ObjectiveRecord, Progress
 from studies.scoring import design_details
 from studies.spec import StudySpec
@@ -52,8 +51,10 @@ class LiveFront:
 
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
-        is_nested = spec.search.strategy == "nested"
-        self._inner = InnerSpace.of(spec.search_space()) if is_nested else None
+        space = spec.search_space()
+        self._inner: tuple[list[dict[str, KnobValue]], ...] | None = None
+        if spec.search.strategy == "nested":  # in the order of `studies.enumeration.InnerSpace`
+            self._inner = (space.points(HARDWARE_KNOBS), space.points(EXIT_KNOBS))
         self._archive = Archive(spec.objectives)
         self._flats: dict[int, Point] = {}
         self._scored: list[tuple[Member, list[float]]] = []
@@ -163,7 +164,7 @@ class LiveFront:
         trial, hardware, exits = member
         flat = dict(self._flats[trial])
         if self._inner is not None:
-            flat = flat_design(flat, self._inner, hardware, exits)
+            flat |= {**self._inner[0][hardware], **self._inner[1][exits]}
         return {name: flat[name] for name in KNOBS if name in flat}
 
     def _dominated(self, on_front: set[Member]) -> Dominated:
@@ -171,11 +172,12 @@ class LiveFront:
         if len(behind) > DOMINATED_SHOWN:
             behind = random.Random(0).sample(behind, DOMINATED_SHOWN)
         names = [objective.metric for objective in self._spec.objectives]
+        flats = [self._flat(member) for member, _ in behind]
         return Dominated(
             columns=[*names, "trial", *KNOBS],
             rows=[
-                [*values, member[0], *(self._flat(member).get(name) for name in KNOBS)]
-                for member, values in behind
+                [*values, member[0], *map(flat.get, KNOBS)]
+                for (member, values), flat in zip(behind, flats, strict=True)
             ],
             of=self._n_scored - len(on_front),
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +15,14 @@ import pyarrow.parquet as pq
 
 from dse.errors import DseError, RunFolderError
 from dse.evaluation import Evaluation, Outcome
+from dse.export import export_design
 from dse.finish import provenance_of
 from dse.importance import knob_importances
 from dse.journal_follower import FollowedTrial, JournalFollower
 from dse.live_front import LiveFront, ToldPoint
 from dse.liveness import is_driven
 from dse.rescored import source_of_run
-from dse.runs import RunFolder
+from dse.runs import RunFolder, run_folders
 from dse.strategies import Joint, Nested, Strategy
 from studies.cost_models import COST_MODELS
 from studies.records import Front
@@ -179,6 +181,23 @@ class WatchedRun:
                 } | {key: found}
             return self._importances[key]
 
+    def exported(self, design_id: int) -> dict[str, bytes]:
+        """Files of the export folder of a design by name, as ``dse export`` writes them.
+
+        Raises:
+            ValueError: there is no such design, or it cannot be exported.
+        """
+        front = self.snapshot().front
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                design = front.design(design_id)
+                export_design(front, design, f"id={design_id}", Path(folder) / "export")
+            except DseError as error:
+                raise ValueError(str(error)) from error
+            root = Path(folder) / "export"
+            files = sorted(path for path in root.rglob("*") if path.is_file())
+            return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
 
 def finished_trials(path: Path) -> TrialTable:
     """The trials of a run that has ended, from its ``trials.parquet``.
@@ -238,3 +257,33 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return about.st_size, about.st_mtime_ns, about.st_ino
+
+
+def watched_runs(paths: Sequence[Path], root: Path) -> list[WatchedRun]:
+    """The runs in some folders: each a run folder, or a folder of run folders.
+
+    Args:
+        paths: of the folders; none for all runs below ``root``.
+        root: where runs are by default.
+
+    Raises:
+        RunFolderError: a folder is not there, or there is no run at all.
+    """
+    found: list[Path] = []
+    for path in paths or [root]:
+        if not path.is_dir():
+            raise RunFolderError(
+                f"{path}: no such folder; give run folders, or start a run with 'dse run'."
+            )
+        inside = [folder.path for folder in run_folders(path)]
+        is_run = (path / "spec.json").is_file() or not inside
+        found += [path] if is_run and paths else inside
+    if not found:
+        raise RunFolderError(f"{root}: holds no run; start one with 'dse run', or name a folder.")
+    here = Path.cwd()
+    unique = dict.fromkeys(path.absolute() for path in found)
+    shown = [path.relative_to(here) if path.is_relative_to(here) else path for path in unique]
+    names = [path.name for path in unique]
+    return [
+        WatchedRun(path.name if names.count(path.name) == 1 else str(path), path) for path in shown
+    ]

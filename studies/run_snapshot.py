@@ -18,7 +18,8 @@ class RunSnapshot:
 
     Attributes:
         number: grows with every snapshot of the run that differs from the one before.
-        state: ``running`` while a driver is at work, ``unfinished`` if none is and none has ended it.
+        state: ``running`` while a driver is at work, ``unfinished`` if none is and none has
+            ended it.
         spec: the study.
         front: its front; without designs if there is none yet.
         trials: every trial that was told.
