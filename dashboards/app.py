@@ -22,7 +22,7 @@ from dash.development.base_component import Component
 
 from dashboards.cards import problem
 from dashboards.host_guard import LOOPBACK, guard
-from dashboards.pages import front, overview
+from dashboards.pages import design, front, health, knobs, overview, progress
 from dashboards.run_source import RunSource
 from dashboards.run_views import RunView, RunViews
 from dashboards.selection import ids_of_text
@@ -31,6 +31,10 @@ from dashboards.shell import INDEX, shell
 PAGES: Final[Mapping[str, tuple[str, ModuleType]]] = {
     "/": ("Overview", overview),
     "/front": ("Front", front),
+    "/design": ("Design", design),
+    "/progress": ("Progress", progress),
+    "/knobs": ("Knobs", knobs),
+    "/health": ("Health", health),
 }
 """Title and module of each page by its path."""
 

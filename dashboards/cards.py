@@ -160,9 +160,7 @@ def plain_table(
                 ),
                 html.Tbody(
                     [
-                        html.Tr(
-                            [html.Td(c, className=a) for c, a in zip(row, align, strict=True)]
-                        )
+                        html.Tr([html.Td(c, className=a) for c, a in zip(row, align, strict=True)])
                         for row in rows
                     ]
                 ),

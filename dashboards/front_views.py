@@ -158,7 +158,10 @@ def parallel_lines(
             )
         )
     styled(figure, height=430)
-    titles = [*names, *(f"{c.label}, {'turned' if c.is_maximised else 'as is'}" for c in objectives)]
+    titles = [
+        *names,
+        *(f"{c.label}, {'turned' if c.is_maximised else 'as is'}" for c in objectives),
+    ]
     figure.update_layout(
         xaxis={
             "tickvals": list(range(n_axes)),
@@ -209,7 +212,9 @@ def _end_texts(
             )
 
 
-def _designs(kind: Any, data: FrontData, choice: FrontChoice, symbols: Sequence[str], **axes: Column) -> Any:
+def _designs(
+    kind: Any, data: FrontData, choice: FrontChoice, symbols: Sequence[str], **axes: Column
+) -> Any:
     """The trace of the front's designs, with errors, colours, symbols and the selection."""
     crowd = len(data.ids) > 500
     trace = kind(
@@ -354,7 +359,9 @@ def _shade(
         if ends[0] < ends[1]:
             add = figure.add_vrect if axis == "xaxis" else figure.add_hrect
             names = ("x0", "x1") if axis == "xaxis" else ("y0", "y1")
-            add(**dict(zip(names, ends, strict=True)), fillcolor=colour, line_width=0, layer="below")
+            add(
+                **dict(zip(names, ends, strict=True)), fillcolor=colour, line_width=0, layer="below"
+            )
 
 
 def _knob_places(knob: KnobColumn) -> Floats:

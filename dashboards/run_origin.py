@@ -11,7 +11,11 @@ from studies.run_snapshot import RunSnapshot
 from studies.spec import StudySpec
 from studies.spec_tables import EvaluatorTable, ScenarioTable, SearchTable
 
-_DEFAULTS: Final = (("scenario", ScenarioTable), ("search", SearchTable), ("evaluator", EvaluatorTable))
+_DEFAULTS: Final = (
+    ("scenario", ScenarioTable),
+    ("search", SearchTable),
+    ("evaluator", EvaluatorTable),
+)
 _SHOWN: Final = (
     "scenario.task",
     "scenario.sequences",

@@ -37,9 +37,7 @@ def dashboard_server(
         raise OSError(f"{host}:{port} cannot be bound: another program has it.") from error
 
 
-def serve(
-    runs: Sequence[RunSource], *, host: str, port: int, ready: Callable[[str], None]
-) -> None:
+def serve(runs: Sequence[RunSource], *, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve the dashboard until it is interrupted.
 
     Args:

@@ -41,10 +41,7 @@ def shell(runs: Sequence[str], pages: Mapping[str, str]) -> Component:
         runs: names of the runs.
         pages: title of each page by its path.
     """
-    links = [
-        dcc.Link(title, href=path, refresh=False)
-        for path, title in pages.items()
-    ]
+    links = [dcc.Link(title, href=path, refresh=False) for path, title in pages.items()]
     return dmc.MantineProvider(
         id="provider",
         theme=MANTINE,
