@@ -22,7 +22,16 @@ from dash.development.base_component import Component
 
 from dashboards.cards import problem
 from dashboards.host_guard import LOOPBACK, guard
-from dashboards.pages import design, front, health, knobs, overview, progress
+from dashboards.pages import (
+    compare,
+    design,
+    front,
+    health,
+    knobs,
+    overview,
+    progress,
+    what_if,
+)
 from dashboards.run_source import RunSource
 from dashboards.run_views import RunView, RunViews
 from dashboards.selection import ids_of_text
@@ -32,6 +41,8 @@ PAGES: Final[Mapping[str, tuple[str, ModuleType]]] = {
     "/": ("Overview", overview),
     "/front": ("Front", front),
     "/design": ("Design", design),
+    "/compare": ("Compare", compare),
+    "/what-if": ("What if", what_if),
     "/progress": ("Progress", progress),
     "/knobs": ("Knobs", knobs),
     "/health": ("Health", health),

@@ -167,7 +167,8 @@ def slack_figure(
                 ]
             ),
             hovertemplate="%{customdata[0]} sentences of %{x} tokens: %{y:.3~g} ms left<br>"
-            "predicted exit %{customdata[1]}, actual %{customdata[2]}<extra>%{fullData.name}</extra>",
+            "predicted exit %{customdata[1]}, actual %{customdata[2]}"
+            "<extra>%{fullData.name}</extra>",
         )
     figure.add_hline(y=0, line={"color": CATEGORIES[1], "width": 1.8, "dash": "dash"})
     styled(figure, height=300)
@@ -241,21 +242,21 @@ def sensitivity_figure(
         knob: max(abs(change(e)) for e in changed if e.knob == knob and name in e.metrics)
         for knob in names
     }
-    names.sort(key=lambda knob: reach[knob])
+    names = sorted((knob for knob in names if reach[knob] > 0), key=lambda knob: reach[knob])
     figure = go.Figure()
     better = 1 if about.direction == "maximize" else -1
-    for title, sign, colour in (
-        ("better", better, CATEGORIES[2]),
-        ("worse", -better, CATEGORIES[1]),
-    ):
-        own = [e for e in changed if name in e.metrics and np.sign(change(e)) in (sign, 0 * sign)]
-        own = [e for e in own if not (change(e) == 0 and title == "worse")]
+    kinds = (
+        ("better", better, CATEGORIES[2], "circle"),
+        ("worse", -better, CATEGORIES[1], "diamond"),
+    )
+    for title, sign, colour, symbol in kinds:
+        own = [e for e in changed if name in e.metrics and np.sign(change(e)) == sign]
         figure.add_scatter(
             x=[change(each) for each in own],
             y=[plotly_text(knob_title(each.knob)) for each in own],
             mode="markers",
             name=title,
-            marker={"color": colour, "size": 9, "symbol": "circle" if title == "better" else "diamond"},
+            marker={"color": colour, "size": 9, "symbol": symbol},
             customdata=[
                 [plotly_text(knob_text(e.value)), e.metrics[name] * about.scale] for e in own
             ],

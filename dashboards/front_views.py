@@ -158,10 +158,7 @@ def parallel_lines(
             )
         )
     styled(figure, height=430)
-    titles = [
-        *names,
-        *(f"{c.label}, {'turned' if c.is_maximised else 'as is'}" for c in objectives),
-    ]
+    titles = [*names, *(column.label for column in objectives)]
     figure.update_layout(
         xaxis={
             "tickvals": list(range(n_axes)),
@@ -171,7 +168,7 @@ def parallel_lines(
             "showline": False,
             "ticks": "",
             "tickangle": 0,
-            "tickfont": {"size": 11},
+            "tickfont": {"size": 10.5},
             "gridcolor": colours.muted,
         },
         yaxis={
@@ -187,12 +184,13 @@ def parallel_lines(
         legend={"orientation": "h", "y": -0.02, "yanchor": "top"},
         hovermode="closest",
     )
-    _end_texts(figure, data, objectives, len(names), colours.muted)
-    return themed(figure, theme)
+    _end_texts(figure, data, objectives, colours.muted)
+    themed(figure, theme)
+    return figure.update_xaxes(tickfont={"size": 10.5}, gridcolor=colours.muted)
 
 
 def _end_texts(
-    figure: go.Figure, data: FrontData, objectives: Sequence[Column], first: int, colour: str
+    figure: go.Figure, data: FrontData, objectives: Sequence[Column], colour: str
 ) -> None:
     """The values at both ends of each axis."""
     ends = [(knob.texts[-1], knob.texts[0]) for knob in data.knobs]
@@ -205,7 +203,7 @@ def _end_texts(
             figure.add_annotation(
                 x=i,
                 y=y,
-                text=plotly_text(text),
+                text=plotly_text(_short(text)),
                 showarrow=False,
                 yanchor=anchor,
                 font={"size": 10, "color": colour},
@@ -375,7 +373,11 @@ def _metric_places(column: Column) -> Floats:
     return np.asarray(1 - places if column.is_maximised else places)
 
 
-def _lines(title: str, longest: int = 13) -> str:
+def _short(text: str, longest: int = 10) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _lines(title: str, longest: int = 10) -> str:
     lines = [""]
     for word in title.split():
         if len(lines[-1]) + len(word) + 1 > longest and lines[-1]:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from dashboards.front_views import Marked
 from dashboards.run_views import RunView
 from dashboards.titles import metric
-from search_space import design_point
-from studies.reference_design import TITLE, reference_design
-from studies.scoring import score_one
+from studies.reference_design import TITLE, scored_reference
 
 
 def published_point(view: RunView) -> Marked | None:
@@ -18,15 +14,9 @@ def published_point(view: RunView) -> Marked | None:
     Raises:
         ValueError: the run's designs cannot be scored here.
     """
-    flat = reference_design(view.snapshot.spec)
-    if flat is None:
+    found = scored_reference(view.source.bench(), view.snapshot.spec)
+    if found is None:
         return None
-    bench, point = view.source.bench(), design_point(flat)
-    scores = score_one(bench.scorer, bench.setting(flat), point.exits, point.hardware)
-    values = {
-        name: float(found[0, 0]) * metric(name, view.task).scale
-        for name, found in scores.values.items()
-    }
-    if not np.isfinite(values.get("energy_pj", np.nan)):
-        return None
+    _, metrics = found
+    values = {name: value * metric(name, view.task).scale for name, value in metrics.items()}
     return Marked(TITLE, values)

@@ -99,7 +99,11 @@ def themed(figure: go.Figure, theme: Theme) -> go.Figure:
             "font": {"color": colours.ink},
         },
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": colours.muted, "activecolor": colours.ink},
-        legend={"bgcolor": "rgba(0,0,0,0)"},
+        legend={
+            "bgcolor": "rgba(0,0,0,0)",
+            "font": {"size": 12},
+            "title": {"font": {"size": 12}},
+        },
         uirevision="kept",
         height=None,
     )

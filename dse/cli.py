@@ -25,7 +25,7 @@ from dse.interruption import Interrupted, interruptible
 from dse.model_commands import explain, faults, sources, thresholds, validate
 from dse.options import SAMPLES, Data, Json, Out, Recorded, Run, Samples, data_source
 from dse.runs import RUNS, RunFolder, next_run, open_run, run_folders
-from dse.selection import select
+from dse.selection import designs_where, select
 from dse.tables import TABLE_WIDTH, figure_text, front_table, space_table, spread
 from studies.metrics import metric_of
 from studies.presets import load_study, preset_names
@@ -262,6 +262,10 @@ def pareto(
     keep: Annotated[
         int | None, typer.Option(min=1, help="Only that many, which keep the most hypervolume.")
     ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help="Only designs that meet a condition, such as 'id == 3 or energy < 2e7'."),
+    ] = None,
     uncertainty: Annotated[
         bool,
         typer.Option("--uncertainty", help="Show what the ranges of the constants make of it."),
@@ -280,6 +284,8 @@ def pareto(
         raise UsageError("--samples says how often constants are drawn: it needs --uncertainty.")
     front = folder.front_record()
     designs = front.designs if robust is None else robust_designs(front, robust)
+    if where is not None:
+        designs = designs_where(designs, where)
     if keep is not None:
         designs = thinned(front, designs, keep)
     if as_json:
@@ -316,6 +322,30 @@ def dashboard(
         sys.stdout.flush()
 
     serve(runs, host=host, port=port, ready=ready)
+
+
+@app.command()
+def doctor(run_dir: Run, as_json: Json = False) -> None:
+    """Check the health of a run: each finding with its remedy; ends with 9 if one has failed."""
+    from dse.doctor_command import print_findings
+
+    print_findings(run_dir, as_json)
+
+
+@app.command()
+def report(
+    run_dir: Run,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file; by default DIR-report.html.")
+    ] = None,
+) -> None:
+    """Write the report page of a run's front: every figure in one file that needs no network."""
+    from dashboards import write_report
+
+    folder = open_run(run_dir)
+    path = folder.path.with_name(f"{folder.path.name}-report.html") if out is None else out
+    write_report(folder.front_record(), path)
+    print(f"Report: {_shown(path.absolute())}")
 
 
 @app.command()
@@ -441,7 +471,7 @@ def _print_front(
         return
     designs = front.designs if chosen is None else chosen
     if not designs:
-        print(f"None of the {len(front.designs)} designs on the front is robust.")
+        print(f"None of the {len(front.designs)} designs on the front is among those asked for.")
         return
     positions = spread(len(designs), rows)
     table = front_table(front, [designs[i] for i in positions])

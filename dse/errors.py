@@ -72,6 +72,12 @@ class EmptyFrontError(DseError):
     exit_code = 7
 
 
+class UnhealthyRunError(DseError):
+    """A check of a run's health has failed."""
+
+    exit_code = 9
+
+
 EXIT_CODES: Final = {
     0: "done",
     1: "unexpected failure (a bug: --debug shows the traceback)",
@@ -82,6 +88,7 @@ EXIT_CODES: Final = {
     6: "too many designs could not be evaluated",
     7: "no design meets the constraints",
     8: "file or folder cannot be read or written",
+    9: "a check of a run's health failed ('dse doctor')",
     130: "interrupted (SIGINT, Ctrl-C); 'dse resume' of a run, or the same command, goes on",
     143: "told to end (SIGTERM); 'dse resume' of a run, or the same command, goes on",
 }

@@ -62,14 +62,25 @@ def select(front: Front, text: str) -> tuple[FrontDesign, str]:
     choose = _chooser(front, head, text)
     designs = front.designs
     if condition:
-        names = _names(designs[0])
-        holds = parse_condition(condition, tuple(dict.fromkeys([*KNOBS, *_SHORT, *names])))
-        designs = [design for design in designs if holds(_names(design))]
+        designs = designs_where(designs, condition)
     if not designs:
         raise SelectionError(
             f"--select {text!r}: no design of the front meets it; relax the bound."
         )
     return choose(designs), _reason(head, text)
+
+
+def designs_where(designs: Sequence[FrontDesign], condition: str) -> list[FrontDesign]:
+    """The designs that meet a condition over ids, knobs, metrics and memberships.
+
+    Raises:
+        ConditionError: the condition cannot be read, or names what designs do not have.
+    """
+    if not designs:
+        return []
+    known = _names(designs[0])
+    holds = parse_condition(condition, tuple(dict.fromkeys([*KNOBS, *_SHORT, *known])))
+    return [design for design in designs if holds(_names(design))]
 
 
 def _chooser(front: Front, head: str, text: str) -> Callable[[Sequence[FrontDesign]], FrontDesign]:

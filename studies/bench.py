@@ -10,13 +10,14 @@ from hw_cost import AcceleratorColumns, Technology
 from search_space import (
     EXIT_KNOBS,
     HARDWARE_KNOBS,
+    KNOB_DEFAULTS,
     KnobValue,
     SearchSpace,
     design_point,
     exit_knobs,
     hardware_knobs,
 )
-from studies.scoring import Scores, Scorer, Setting
+from studies.scoring import Scorer, Scores, Setting
 
 Point = Mapping[str, KnobValue]
 
@@ -62,7 +63,8 @@ def one_at_a_time(bench: Bench, space: SearchSpace, flat: Point) -> list[Changed
     """The design with each knob set to each other value of the space, all else left as it is.
 
     Designs that break a condition are left out. Hardware knobs are scored together, and so are exit
-    knobs; a model knob needs the trace of its setting, and has a reason instead where there is none.
+    knobs; a model knob needs the trace of its setting, and has a reason instead where there is
+    none.
 
     Args:
         bench: of the study.
@@ -70,12 +72,15 @@ def one_at_a_time(bench: Bench, space: SearchSpace, flat: Point) -> list[Changed
         flat: every knob of the design.
     """
     found: dict[tuple[str, KnobValue], dict[str, KnobValue]] = {}
+    flat = {**KNOB_DEFAULTS, **flat}
     for dimension in space.dimensions:
+        if dimension.is_fixed:
+            continue
         for value in dimension.values:
             if value == flat.get(dimension.name):
                 continue
             point = space.canonical({**flat, dimension.name: value})
-            if point != flat and space.violation(point) is None:
+            if point != space.canonical(flat) and space.violation(point) is None:
                 found[dimension.name, value] = point
     here = bench.setting(flat)
     changed = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from search_space import KNOBS, Dimension, KnobValue
+from studies.bench import Bench, metrics_of_design
 from studies.design_lists import read_designs
 from studies.spec import StudySpec
 
@@ -31,6 +32,28 @@ def reference_design(spec: StudySpec) -> dict[str, KnobValue] | None:
         flat[name] = nearest_value(dimension, published.get(name, dimension.values[0]))
     flat = space.canonical(flat)
     return None if space.violation(flat) else flat
+
+
+def scored_reference(
+    bench: Bench, spec: StudySpec
+) -> tuple[dict[str, KnobValue], dict[str, float]] | None:
+    """The published design and its metrics under a study, its eNVM as large as its encoder needs.
+
+    The encoder of the publication is not named, and one that is larger needs more memory: the
+    smallest size of the space that holds it is taken. None if there is no such design.
+
+    Raises:
+        ValueError: its setting cannot be had.
+    """
+    flat = reference_design(spec)
+    if flat is None:
+        return None
+    sizes = [float(size) for size in spec.search_space()["envm_mib"].values]
+    for size in sorted(size for size in sizes if size >= float(flat["envm_mib"])):
+        metrics = metrics_of_design(bench, flat | {"envm_mib": size})
+        if metrics:
+            return flat | {"envm_mib": size}, metrics
+    return None
 
 
 def nearest_value(dimension: Dimension, value: KnobValue) -> KnobValue:
