@@ -79,7 +79,11 @@ def create_app(runs: Sequence[RunSource], *, hosts: Collection[str] = LOOPBACK) 
 def _share(app: Dash, views: RunViews) -> None:
     """Callbacks of the frame."""
     for name, output, inputs in (
-        ("theme", [Output("provider", "forceColorScheme")], [Input("theme", "data")]),
+        (
+            "theme",
+            [Output("provider", "forceColorScheme"), Output("other-theme", "children")],
+            [Input("theme", "data")],
+        ),
         (
             "otherTheme",
             [Output("theme", "data")],

@@ -12,14 +12,14 @@ from dash.development.base_component import Component
 
 Children = Sequence[Component | str] | Component | str | None
 
-_CONFIG: Final = {
+_CONFIG: Final[Any] = {
     "displaylogo": False,
     "responsive": True,
     "showSendToCloud": False,
     "plotlyServerURL": "",
     "modeBarButtonsToRemove": ["toImage", "resetScale2d", "autoScale2d", "lasso2d", "select2d"],
 }
-_SELECTING: Final = _CONFIG | {
+_SELECTING: Final[Any] = _CONFIG | {
     "modeBarButtonsToRemove": ["toImage", "resetScale2d", "autoScale2d"],
     "displayModeBar": True,
 }
@@ -38,7 +38,7 @@ def card(
     if note:
         body.append(html.P(note, className="note"))
     body += children if isinstance(children, list | tuple) else [children]
-    return html.Section(body, className="card wide" if wide else "card", **{"aria-label": title})
+    return html.Section(body, className="card wide" if wide else "card", **labelled(title))
 
 
 def figure_card(
@@ -70,7 +70,7 @@ def figure_card(
             id={"role": "save", "kind": kind, "figure": figure_id},
             size="compact-xs",
             variant="subtle",
-            **{"aria-label": f"Save {title} as {kind.upper()}"},
+            **labelled(f"Save {title} as {kind.upper()}"),
         )
         for kind in ("png", "svg")
     ]
@@ -122,7 +122,8 @@ def sentence(text: str) -> Component:
 
 def problem(text: str) -> Component:
     """Something is wrong; the rest of the page stays as it is."""
-    return dmc.Alert(text, title="This cannot be shown", color="red", variant="light")
+    alert: Component = dmc.Alert(text, title="This cannot be shown", color="red", variant="light")
+    return alert
 
 
 def entry_list(entries: Sequence[tuple[str, str]]) -> Component:
@@ -170,8 +171,13 @@ def plain_table(
         className="scroll",
         tabIndex=0,
         role="region",
-        **{"aria-label": label},
+        **labelled(label),
     )
+
+
+def labelled(text: str) -> dict[str, Any]:
+    """What names a component to those who do not see it."""
+    return {"aria-label": text}
 
 
 def _wrapped(text: str, width: int) -> list[str]:

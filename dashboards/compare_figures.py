@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,8 +12,10 @@ import plotly.graph_objects as go
 from dashboards.figure_data import Column, FrontData
 from dashboards.figure_style import styled
 from dashboards.front_figures import axis_title, hover_cards, rounded
+from dashboards.front_views import column_axis
 from dashboards.palette import CATEGORIES
 from dashboards.theme import COLOURS, Theme, themed
+from dashboards.ticks import Scale, window
 from dashboards.titles import knob_text, knob_title, metric, plotly_text, words
 from hw_cost import ExplainedGemm
 from search_space import NumberFormat
@@ -203,13 +205,8 @@ def fronts_figure(fronts: Mapping[str, FrontData], x: str, y: str, theme: Theme)
     styled(figure, height=400)
     if shown is not None:
         column = next(d for d in fronts.values() if len(d.ids)).metric(y)
-        figure.update_layout(
-            xaxis={
-                "title": {"text": axis_title(shown)},
-                "type": "log" if shown.scale == "log10" else "linear",
-            },
-            yaxis={"title": {"text": axis_title(column)}},
-        )
+        columns = [d.metric(x) for d in fronts.values() if len(d.ids)]
+        figure.update_layout(xaxis=_axis_of(columns), yaxis={"title": {"text": axis_title(column)}})
     figure.update_layout(
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         margin={"l": 64, "r": 14, "t": 28, "b": 48},
@@ -242,12 +239,17 @@ def attainment_figure(fronts: Mapping[str, FrontData], x: str, y: str, theme: Th
         )
     styled(figure, height=400)
     figure.update_layout(
-        xaxis={
-            "title": {"text": axis_title(cost)},
-            "type": "log" if cost.scale == "log10" else "linear",
-        },
+        xaxis=_axis_of([column for column, _ in columns]),
         yaxis={"title": {"text": axis_title(gain)}},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         margin={"l": 64, "r": 14, "t": 28, "b": 48},
     )
     return themed(figure, theme)
+
+
+def _axis_of(columns: Sequence[Column]) -> dict[str, Any]:
+    """An axis that shows one metric of several runs."""
+    values = np.concatenate([column.values for column in columns])
+    is_log = all(column.scale == "log10" for column in columns)
+    scale: Scale = "log10" if is_log else "linear"
+    return column_axis(columns[0], window(float(values.min()), float(values.max()), scale))

@@ -13,7 +13,7 @@ from dashboards.figure_data import Column, Floats, FrontData, KnobColumn
 from dashboards.figure_style import styled
 from dashboards.front_figures import axis_title, colour_menu, error_bars, hover_cards, rounded
 from dashboards.palette import CATEGORIES
-from dashboards.theme import COLOURS, Theme, themed
+from dashboards.theme import COLOURS, Colours, Theme, themed
 from dashboards.ticks import Window, round_ticks, tick_texts, window
 from dashboards.titles import plotly_text
 from studies.records import Front
@@ -103,7 +103,7 @@ def front_view(
     for axis, column, behind in (("xaxis", x, behind_x), ("yaxis", y, behind_y)):
         also = marked.values.get(column.name) if marked else None
         shown = _shown(column, behind, also)
-        figure.update_layout({axis: _axis(column, shown)})
+        figure.update_layout({axis: column_axis(column, shown)})
         _shade(figure, front, column, shown, axis, colours.shade)
     figure.update_layout(
         showlegend=False, dragmode="lasso" if len(data.ids) > 1 else "zoom", hovermode="closest"
@@ -178,19 +178,20 @@ def parallel_lines(
             "showgrid": False,
             "showline": False,
             "ticks": "",
+            "side": "right",
         },
-        margin={"l": 56, "r": 16, "t": 64, "b": 12},
+        margin={"l": 24, "r": 56, "t": 64, "b": 12},
         showlegend=len(levels) > 1,
         legend={"orientation": "h", "y": -0.02, "yanchor": "top"},
         hovermode="closest",
     )
-    _end_texts(figure, data, objectives, colours.muted)
+    _end_texts(figure, data, objectives, colours)
     themed(figure, theme)
     return figure.update_xaxes(tickfont={"size": 10.5}, gridcolor=colours.muted)
 
 
 def _end_texts(
-    figure: go.Figure, data: FrontData, objectives: Sequence[Column], colour: str
+    figure: go.Figure, data: FrontData, objectives: Sequence[Column], colours: Colours
 ) -> None:
     """The values at both ends of each axis."""
     ends = [(knob.texts[-1], knob.texts[0]) for knob in data.knobs]
@@ -206,7 +207,9 @@ def _end_texts(
                 text=plotly_text(_short(text)),
                 showarrow=False,
                 yanchor=anchor,
-                font={"size": 10, "color": colour},
+                font={"size": 10, "color": colours.ink},
+                bgcolor=colours.card,
+                borderpad=1,
             )
 
 
@@ -328,7 +331,8 @@ def _shown(column: Column, behind: Floats, also: float | None) -> Window:
     return window(low, high, column.scale, before=before, after=after)
 
 
-def _axis(column: Column, shown: Window) -> dict[str, Any]:
+def column_axis(column: Column, shown: Window) -> dict[str, Any]:
+    """Layout of an axis: its title with the unit, its range, and our own ticks on a log one."""
     layout: dict[str, Any] = {
         "title": {"text": axis_title(column)},
         "type": "log" if shown.scale == "log10" else "linear",

@@ -9,6 +9,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from dashboards.cards import labelled
 from dashboards.theme import MANTINE
 
 LOOK_AGAIN_MS: Final = 2_000
@@ -42,7 +43,7 @@ def shell(runs: Sequence[str], pages: Mapping[str, str]) -> Component:
         pages: title of each page by its path.
     """
     links = [dcc.Link(title, href=path, refresh=False) for path, title in pages.items()]
-    return dmc.MantineProvider(
+    frame: Component = dmc.MantineProvider(
         id="provider",
         theme=MANTINE,
         forceColorScheme="light",
@@ -69,7 +70,7 @@ def shell(runs: Sequence[str], pages: Mapping[str, str]) -> Component:
                                 searchable=len(runs) > 8,
                                 size="sm",
                                 className="run",
-                                **{"aria-label": "Run"},
+                                **labelled("Run"),
                             ),
                             html.Span(id="state", className="state", role="status"),
                             html.Span(className="spacer"),
@@ -82,10 +83,11 @@ def shell(runs: Sequence[str], pages: Mapping[str, str]) -> Component:
                         ],
                         className="bar",
                     ),
-                    html.Nav(links, className="tabs", **{"aria-label": "Pages"}),
+                    html.Nav(links, className="tabs", **labelled("Pages")),
                 ],
                 className="top",
             ),
             html.Main(id="page", tabIndex=-1),
         ],
     )
+    return frame

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,7 +11,8 @@ import numpy as np
 from hw_cost import AcceleratorColumns
 from search_space import KNOBS_OF_EXIT_POLICY, ExitKnobs, KnobValue, design_point
 from studies.bench import Bench, metrics_at
-from studies.scoring import Setting
+from studies.metrics import METRICS
+from studies.scoring import Scores, Setting
 from studies.trial_table import Floats
 
 CURVE: Final = 33
@@ -25,13 +26,22 @@ class WhatIf:
     Attributes:
         metrics: of it; empty if it cannot run.
         reason: why it cannot; empty if it can.
-        thresholds: (n,) of the curve; none for a policy without a threshold that is a number.
-        accuracy: (n,) fraction, over the thresholds.
-        energy_pj: (n,) over the thresholds.
     """
 
     metrics: Mapping[str, float]
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdCurve:
+    """A design over its threshold, all else fixed.
+
+    Attributes:
+        thresholds: (n,) of the policy.
+        accuracy: (n,) fraction.
+        energy_pj: (n,).
+    """
+
     thresholds: Floats
     accuracy: Floats
     energy_pj: Floats
@@ -74,25 +84,52 @@ def what_if(
         ValueError: a knob cannot have its value, or the setting cannot be had.
     """
     flat = {**knobs, **changes}
-    point, setting = design_point(flat), bench.setting(flat)
-    scorer = replace(bench.scorer, scenario=replace(bench.scorer.scenario, deadline_ms=deadline_ms))
-    name = threshold_knob(flat)
-    exits: list[ExitKnobs] = [point.exits]
-    grid = np.zeros(0)
-    if name and name != "patience":
-        low, high, _ = threshold_range(setting, name)
-        grid = np.linspace(low, high, CURVE)
-        exits += [replace(point.exits, **{name: float(value)}) for value in grid]
-    scores = scorer.score(
-        setting,
-        scorer.histogram(setting, exits),
-        AcceleratorColumns.from_knobs([point.hardware]),
-    )
+    setting = bench.setting(flat)
+    scores = _scores(bench, setting, flat, [design_point(flat).exits], deadline_ms, tuple(METRICS))
     reason = "" if scores.feasible[0] else scores.table.reason(0) or "infeasible"
-    return WhatIf(
-        metrics=metrics_at(scores, 0, 0),
-        reason=reason,
-        thresholds=grid,
-        accuracy=scores.values["accuracy"][0, 1:],
-        energy_pj=scores.values["energy_pj"][0, 1:],
+    return WhatIf(metrics=metrics_at(scores, 0, 0), reason=reason)
+
+
+def threshold_curve(
+    bench: Bench,
+    knobs: Mapping[str, KnobValue],
+    *,
+    deadline_ms: float,
+    changes: Mapping[str, float],
+) -> ThresholdCurve | None:
+    """Accuracy and energy over the range of the threshold, other changes as in `what_if`.
+
+    None for a policy whose threshold is no share or entropy, and for a design that cannot run.
+
+    Raises:
+        ValueError: a knob cannot have its value, or the setting cannot be had.
+    """
+    flat = {**knobs, **changes}
+    name, setting = threshold_knob(flat), bench.setting(flat)
+    if not name or name == "patience":
+        return None
+    low, high, _ = threshold_range(setting, name)
+    grid = np.linspace(low, high, CURVE)
+    start = design_point(flat).exits
+    exits = [replace(start, **{name: float(value)}) for value in grid]
+    scores = _scores(bench, setting, flat, exits, deadline_ms, ("accuracy", "energy_pj"))
+    if not scores.feasible[0]:
+        return None
+    found = scores.values
+    return ThresholdCurve(
+        thresholds=grid, accuracy=found["accuracy"][0], energy_pj=found["energy_pj"][0]
     )
+
+
+def _scores(
+    bench: Bench,
+    setting: Setting,
+    flat: Mapping[str, KnobValue],
+    exits: Sequence[ExitKnobs],
+    deadline_ms: float,
+    metrics: tuple[str, ...],
+) -> Scores:
+    scenario = replace(bench.scorer.scenario, deadline_ms=deadline_ms)
+    scorer = replace(bench.scorer, scenario=scenario, metrics=metrics)
+    columns = AcceleratorColumns.from_knobs([design_point(flat).hardware])
+    return scorer.score(setting, scorer.histogram(setting, exits), columns)

@@ -19,7 +19,7 @@ window.dash_clientside = window.dash_clientside || {};
     theme(theme) {
       const scheme = theme === 'dark' ? 'dark' : 'light';
       document.body.dataset.agThemeMode = scheme;
-      return scheme;
+      return [scheme, scheme === 'dark' ? 'Light theme' : 'Dark theme'];
     },
 
     otherTheme(clicks, theme) {

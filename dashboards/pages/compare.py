@@ -9,7 +9,14 @@ import plotly.graph_objects as go
 from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 
-from dashboards.cards import card, figure_card, plain_table, sentence, sentence_figure
+from dashboards.cards import (
+    card,
+    figure_card,
+    labelled,
+    plain_table,
+    sentence,
+    sentence_figure,
+)
 from dashboards.compare_figures import (
     ablation_figure,
     attainment_figure,
@@ -101,8 +108,12 @@ def layout(view: RunView, views: RunViews) -> list[Component]:
             [
                 html.Div(
                     [
-                        dmc.Select(id="compare-first", label="First design", size="xs", data=[]),
-                        dmc.Select(id="compare-second", label="Second design", size="xs", data=[]),
+                        dmc.Select(
+                            id="compare-first", label="First design", size="xs", data=[], w=300
+                        ),
+                        dmc.Select(
+                            id="compare-second", label="Second design", size="xs", data=[], w=300
+                        ),
                     ],
                     className="controls",
                 )
@@ -120,7 +131,7 @@ def _segments(menu_id: str, label: str, data: list[dict[str, str]]) -> Component
         data=data,
         value=data[0]["value"] if data else None,
         size="xs",
-        **{"aria-label": label},
+        **labelled(label),
     )
 
 

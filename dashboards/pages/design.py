@@ -15,6 +15,7 @@ from dashboards.cards import (
     card,
     entry_list,
     figure_card,
+    labelled,
     plain_table,
     problem,
     sentence,
@@ -78,7 +79,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
                     data=objectives,
                     value=view.front.objectives[1].metric,
                     size="xs",
-                    **{"aria-label": "Metric"},
+                    **labelled("Metric"),
                 ),
                 className="controls",
             ),
@@ -239,7 +240,7 @@ def _head(view: RunView, design: FrontDesign) -> list[Component]:
         size="xs",
         w=110,
         debounce=True,
-        **{"aria-label": f"Number of the design, 0 to {n - 1}"},
+        **labelled(f"Number of the design, 0 to {n - 1}"),
     )
     buttons = [
         dmc.Button("Pin to compare", id="design-pin", size="xs", variant="default"),

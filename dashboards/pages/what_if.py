@@ -17,7 +17,14 @@ from dashboards.run_card import found_sentence
 from dashboards.run_views import RunView, RunViews
 from dashboards.theme import COLOURS, Theme, theme_of, themed
 from dashboards.titles import knob_title, metric
-from dashboards.what_if import WhatIf, threshold_knob, threshold_range, what_if
+from dashboards.what_if import (
+    ThresholdCurve,
+    WhatIf,
+    threshold_curve,
+    threshold_knob,
+    threshold_range,
+    what_if,
+)
 from search_space import KNOB_DEFAULTS
 from studies.records import FrontDesign
 
@@ -59,45 +66,64 @@ def register(app: Dash, views: RunViews) -> None:
         except ValueError as error:
             return sentence(str(error))
 
-    @app.callback(
-        Output("what-if-facts", "children"),
-        Output("what-if-curve", "figure"),
-        Output("what-if-values", "children"),
+    sliders = (
         Input("what-if-threshold", "value"),
         Input("what-if-deadline", "value"),
         Input("what-if-volts", "value"),
+    )
+
+    @app.callback(
+        Output("what-if-facts", "children"),
+        Output("what-if-values", "children"),
+        *sliders,
+        State("design", "data"),
+        State("run", "value"),
+    )
+    def scored(threshold: float, deadline: float, volts: list[float], stored: Any, run: str) -> Any:
+        view = views.view(run)
+        design = view.design(stored)
+        if design is None:
+            return no_update, no_update
+        name, changes = _changes(design, threshold, volts)
+        start = time.perf_counter()
+        try:
+            bench = view.source.bench()
+            found = what_if(bench, design.knobs, deadline_ms=float(deadline), changes=changes)
+        except ValueError as error:
+            return sentence(str(error)), ""
+        spent_ms = 1e3 * (time.perf_counter() - start)
+        title = f"{knob_title(name)} {threshold:g}" if name else "No threshold"
+        told = (
+            f"{title}, deadline {deadline:g} ms, {volts[0]:.2f} to {volts[1]:.2f} V: "
+            f"scored in {spent_ms:.0f} ms."
+        )
+        return _facts(view, design, found), told
+
+    @app.callback(
+        Output("what-if-curve", "figure"),
+        *sliders,
         Input("theme", "data"),
         State("design", "data"),
         State("run", "value"),
     )
-    def scored(
+    def curve(
         threshold: float, deadline: float, volts: list[float], theme: str, stored: Any, run: str
     ) -> Any:
         view = views.view(run)
         design = view.design(stored)
         if design is None:
-            return no_update, no_update, no_update
-        name = threshold_knob({**KNOB_DEFAULTS, **design.knobs})
-        changes = {"min_voltage_v": float(volts[0]), "max_voltage_v": float(volts[1])}
-        if name:
-            changes[name] = int(threshold) if name == "patience" else float(threshold)
-        start = time.perf_counter()
+            return no_update
+        name, changes = _changes(design, threshold, volts)
         try:
-            found = what_if(
-                view.source.bench(), design.knobs, deadline_ms=float(deadline), changes=changes
+            bench = view.source.bench()
+            found = threshold_curve(
+                bench, design.knobs, deadline_ms=float(deadline), changes=changes
             )
         except ValueError as error:
-            return sentence(str(error)), sentence_figure(str(error)), ""
-        spent_ms = 1e3 * (time.perf_counter() - start)
-        told = (
-            f"{knob_title(name) if name else 'No threshold'} {threshold:g}, "
-            f"deadline {deadline:g} ms, {volts[0]:.2f} to {volts[1]:.2f} V: scored in {spent_ms:.0f} ms."
-        )
-        return (
-            _facts(view, design, found),
-            _curve(view, found, name, threshold, theme_of(theme)),
-            told,
-        )
+            return sentence_figure(str(error))
+        if found is None:
+            return sentence_figure("There is no threshold to go over, or the design cannot run.")
+        return _curve(view, found, name, threshold, theme_of(theme))
 
     @app.callback(
         Output("what-if-threshold", "value"),
@@ -114,6 +140,17 @@ def register(app: Dash, views: RunViews) -> None:
         if not clicks or design is None:
             return no_update, no_update, no_update
         return _start(view, design)
+
+
+def _changes(
+    design: FrontDesign, threshold: float, volts: list[float]
+) -> tuple[str, dict[str, float]]:
+    """The design's threshold knob, and what the sliders change."""
+    name = threshold_knob({**KNOB_DEFAULTS, **design.knobs})
+    changes = {"min_voltage_v": float(volts[0]), "max_voltage_v": float(volts[1])}
+    if name:
+        changes[name] = int(threshold) if name == "patience" else float(threshold)
+    return name, changes
 
 
 def _start(view: RunView, design: FrontDesign) -> tuple[float, float, list[float]]:
@@ -240,9 +277,9 @@ def _difference(new: float, old: float, unit: str) -> str:
     return text.replace("-", "−")
 
 
-def _curve(view: RunView, found: WhatIf, name: str, threshold: float, theme: Theme) -> go.Figure:
-    if not len(found.thresholds) or not found.metrics:
-        return sentence_figure(found.reason or "The exit policy has no threshold to go over.")
+def _curve(
+    view: RunView, found: ThresholdCurve, name: str, threshold: float, theme: Theme
+) -> go.Figure:
     energy, gain = metric("energy_pj"), metric("accuracy", view.task)
     figure = go.Figure()
     for about, values, axis, colour, dash in (
@@ -269,6 +306,8 @@ def _curve(view: RunView, found: WhatIf, name: str, threshold: float, theme: The
             "side": "right",
             "showgrid": False,
             "rangemode": "tozero",
+            "tickmode": "auto",
+            "nticks": 6,
         },
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         margin={"l": 64, "r": 68, "t": 28, "b": 48},

@@ -43,7 +43,7 @@ class TestFollower:
         assert follower.advance() == []
 
     def test_any_cut_gives_the_same_in_two_looks(self, journal: Path) -> None:
-        """Wherever a write was cut off, the next look goes on without losing or doubling a trial."""
+        """Wherever a write was cut off, the next look loses and doubles no trial."""
         content = journal.read_bytes()
         growing = journal.with_name("growing.log")
         for cut in range(0, len(content), max(1, len(content) // 37)):
