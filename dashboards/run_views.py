@@ -18,6 +18,10 @@ KEPT: Final = 8
 """Runs whose columns are kept at a time."""
 
 
+MOST_DESIGNS: Final = 5_000
+"""Designs of a front that figures and tables show; of a larger one so many in even steps."""
+
+
 class UnknownRunError(ValueError):
     """An address or a store names a run that this dashboard was not given."""
 
@@ -116,7 +120,7 @@ class RunViews:
             if known is not None and known.snapshot is snapshot:
                 self._views.move_to_end(source.name)
                 return known
-        view = RunView(source, snapshot, front_data(snapshot.front))
+        view = RunView(source, snapshot, front_data(snapshot.front, MOST_DESIGNS))
         with self._lock:
             self._views[source.name] = view
             while len(self._views) > KEPT:
