@@ -9,13 +9,13 @@ from dashboards.titles import entry_text, entry_title, words
 from hw_cost import technology_constants
 from studies.run_snapshot import RunSnapshot
 from studies.spec import StudySpec
-from studies.spec_tables import EvaluatorTable, ScenarioTable, SearchTable
+from studies.spec_tables import EvaluatorTable, ScenarioTable, SearchTable, Table
 
-_DEFAULTS: Final = (
-    ("scenario", ScenarioTable),
-    ("search", SearchTable),
-    ("evaluator", EvaluatorTable),
-)
+_TABLES: Final[dict[str, type[Table]]] = {
+    "scenario": ScenarioTable,
+    "search": SearchTable,
+    "evaluator": EvaluatorTable,
+}
 _SHOWN: Final = (
     "scenario.task",
     "scenario.sequences",
@@ -72,8 +72,7 @@ def _set_text(spec: StudySpec, dotted: str) -> str:
     """A value of the study with whether the study sets it or it is the default."""
     table, _, key = dotted.partition(".")
     value = getattr(getattr(spec, table), key)
-    fields = dict(_DEFAULTS)[table].model_fields
-    field = fields[key]
+    field = _TABLES[table].model_fields[key]
     default = None if field.is_required() else field.get_default(call_default_factory=True)
     is_set = field.is_required() or value != default
     return f"{entry_text(value)} ({'study' if is_set else 'default'})"

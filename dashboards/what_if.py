@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -111,7 +111,8 @@ def threshold_curve(
     low, high, _ = threshold_range(setting, name)
     grid = np.linspace(low, high, CURVE)
     start = design_point(flat).exits
-    exits = [replace(start, **{name: float(value)}) for value in grid]
+    changed: list[dict[str, Any]] = [{name: float(value)} for value in grid]
+    exits = [replace(start, **change) for change in changed]
     scores = _scores(bench, setting, flat, exits, deadline_ms, ("accuracy", "energy_pj"))
     if not scores.feasible[0]:
         return None

@@ -111,7 +111,7 @@ class JournalFollower:
         elif kind == _ATTRIBUTE:
             self.trials[record["trial_id"]].attributes.update(record["user_attr"])
         elif kind == _STATE:
-            trial = self.trials[record["trial_id"]]
+            trial: FollowedTrial = self.trials[record["trial_id"]]
             if record["state"] == _RUNNING:
                 trial.started = record.get("datetime_start", trial.started)
             elif record.get("datetime_complete"):

@@ -74,9 +74,9 @@ class LiveFront:
                 found = zip(
                     point.outcome.hardware, point.outcome.exits, point.outcome.values, strict=True
                 )
-                for hardware, exits, values in found:
+                for hardware, exits, row in found:
                     members.append((point.number, hardware, exits))
-                    rows.append(values)
+                    rows.append(row)
             values = np.array(rows, dtype=np.float64).reshape(-1, len(self._spec.objectives))
             designs = sum(point.outcome.designs_scored for point in part)
             self._archive.add(values, members, designs)

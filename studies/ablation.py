@@ -43,7 +43,7 @@ def ablation_path(bench: Bench, start: Point, end: Point, metric: str) -> list[S
     steps = [Step(knobs={}, metrics=_scored(bench, here, "first"))]
     left = [name for name in KNOBS if here.get(name) != goal.get(name)]
     while left:
-        found: list[tuple[float, str, Mapping[str, float]]] = []
+        found: list[tuple[float, str, dict[str, float]]] = []
         for name in left:
             try:
                 metrics = metrics_of_design(bench, {**here, name: goal[name]})
@@ -63,7 +63,7 @@ def ablation_path(bench: Bench, start: Point, end: Point, metric: str) -> list[S
     return steps
 
 
-def _scored(bench: Bench, flat: Point, which: str) -> Mapping[str, float]:
+def _scored(bench: Bench, flat: Point, which: str) -> dict[str, float]:
     metrics = metrics_of_design(bench, flat)
     if not metrics:
         raise ValueError(f"The {which} design cannot run, so there is no way to show.")
