@@ -10,11 +10,8 @@ from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 
 from dashboards.cards import (
-    card,
     figure_card,
     labelled,
-    plain_table,
-    sentence,
     sentence_figure,
 )
 from dashboards.compare_figures import (
@@ -24,16 +21,20 @@ from dashboards.compare_figures import (
     roofline_figure,
     waterfall_figure,
 )
+from dashboards.compared_designs import (
+    design_of,
+    difference_table,
+    offered_designs,
+    short_label,
+)
 from dashboards.pages.overview import axes_of
 from dashboards.progress_figures import growth_figure
-from dashboards.recommended import recommended_designs
 from dashboards.run_views import RunView, RunViews
 from dashboards.scored_design import ScoredDesign
 from dashboards.stack_data import parts_of
 from dashboards.theme import theme_of
-from dashboards.titles import knob_text, knob_title, measured_text, metric
+from dashboards.titles import metric
 from studies.ablation import ablation_path
-from studies.records import FrontDesign
 from studies.reference_design import scored_reference
 
 _COSTS = {
@@ -155,8 +156,8 @@ def register(app: Dash, views: RunViews) -> None:
         State("compare-first", "value"),
         State("compare-second", "value"),
     )
-    def offered(pinned: Any, run: str, first: str | None, second: str | None) -> Any:
-        names, note = _offered(views, pinned, run)
+    def menus(pinned: Any, run: str, first: str | None, second: str | None) -> Any:
+        names, note = offered_designs(views, pinned, run)
         data = [{"value": key, "label": label} for key, label in names.items()]
         keys = list(names)
         first = first if first in names else (keys[0] if keys else None)
@@ -170,32 +171,32 @@ def register(app: Dash, views: RunViews) -> None:
         State("run", "value"),
     )
     def table(pinned: Any, first: str | None, second: str | None, run: str) -> Component:
-        names, _ = _offered(views, pinned, run)
+        names, _ = offered_designs(views, pinned, run)
         chosen = [key for key in dict.fromkeys([first, second, *names]) if key in names]
-        return _table(views, [key for key in chosen if key is not None][:6])
+        return difference_table(views, [key for key in chosen if key is not None][:6])
 
     @app.callback(Output("compare-waterfall", "figure"), *pair, Input("compare-cost", "value"))
     def waterfall(_: Any, theme: str, first: Any, second: Any, field: str) -> go.Figure:
-        found = [_design(views, key) for key in (first, second)]
+        found = [design_of(views, key) for key in (first, second)]
         if None in found or first == second:
             return sentence_figure("Choose two different designs.")
         name, title = _COSTS[field]
         parts = [{p.name: p.amount for p in parts_of(d, field, name)} for _, d in found if d]  # type: ignore[misc]
-        names = (_label(views, first), _label(views, second))
+        names = (short_label(views, first), short_label(views, second))
         return waterfall_figure(*parts, names, title, metric(name).unit, theme_of(theme))
 
     @app.callback(Output("compare-roofline", "figure"), *pair)
     def roofline(_: Any, theme: str, first: Any, second: Any) -> go.Figure:
         shown = {}
         for key in dict.fromkeys([first, second]):
-            found = _design(views, key)
+            found = design_of(views, key)
             if found is None:
                 continue
             try:
                 bench = found[0].source.bench()
                 scored = ScoredDesign.of(bench, found[1].knobs)
                 weights = scored.point.model.weight_format
-                shown[_label(views, key)] = (scored.gemms(bench), weights)
+                shown[short_label(views, key)] = (scored.gemms(bench), weights)
             except ValueError as error:
                 return sentence_figure(str(error))
         if not shown:
@@ -204,7 +205,7 @@ def register(app: Dash, views: RunViews) -> None:
 
     @app.callback(Output("compare-ablation", "figure"), *pair[:3], Input("compare-metric", "value"))
     def ablation(_: Any, theme: str, first: Any, name: str | None) -> go.Figure:
-        found = _design(views, first)
+        found = design_of(views, first)
         if found is None or name is None:
             return sentence_figure("There is no design to show.")
         view, design = found
@@ -250,70 +251,6 @@ def register(app: Dash, views: RunViews) -> None:
             growth_figure(snapshots, "trials", colours),
             growth_figure(snapshots, "time", colours),
         )
-
-
-def _offered(views: RunViews, pinned: Any, run: str) -> tuple[dict[str, str], str]:
-    """Keys and labels of the designs that can be compared, and a sentence on what they are."""
-    keys = [f"{each['run']} #{each['id']}" for each in pinned or [] if isinstance(each, dict)]
-    found = {key: key for key in keys if _design(views, key) is not None}
-    if found:
-        note = "Pinned designs. Pin more on the page of a design."
-    else:
-        note = "No design is pinned: the recommended ones are offered. Pin on a design's page."
-    if len(found) < 2:
-        for each in recommended_designs(views.view(run).front):
-            key = f"{run} #{each.design.id}"
-            found.setdefault(key, f"#{each.design.id} {each.title}")
-    return found, note
-
-
-def _design(views: RunViews, key: str | None) -> tuple[RunView, FrontDesign] | None:
-    """The design of a key ``RUN #ID``; None if there is none."""
-    run, _, number = (key or "").rpartition(" #")
-    if not number.isdigit():
-        return None
-    try:
-        view = views.view(run)
-    except ValueError:
-        return None
-    designs = view.front.designs
-    return (view, designs[int(number)]) if int(number) < len(designs) else None
-
-
-def _label(views: RunViews, key: str) -> str:
-    """A short name of a design: without its run where there is only one."""
-    return f"#{key.rpartition(' #')[2]}" if len(views.names) == 1 else key
-
-
-def _table(views: RunViews, keys: list[str]) -> Component:
-    found = [(key, *entry) for key in keys if (entry := _design(views, key)) is not None]
-    if len(found) < 2:
-        return card("What differs", sentence("Two designs are needed to compare."))
-    rows: list[list[Component | str]] = []
-    first_view = found[0][1]
-    names = [name for name in found[0][2].metrics if all(name in d.metrics for _, _, d in found)]
-    for name in names:
-        about = metric(name, first_view.task)
-        figures = [design.metrics[name] for _, _, design in found]
-        if len({figure.value for figure in figures}) == 1:
-            continue
-        texts = [
-            measured_text(
-                f.value * about.scale, float("nan") if f.se is None else f.se * about.scale
-            )
-            for f in figures
-        ]
-        rows.append([f"{about.title} ({about.unit})" if about.unit else about.title, *texts])
-    n_metrics = len(rows)
-    for knob in found[0][2].knobs:
-        values = [design.knobs.get(knob) for _, _, design in found]
-        if len(set(values)) > 1:
-            texts = ["–" if value is None else knob_text(value) for value in values]
-            rows.append([html.B(knob_title(knob)), *texts])
-    heads = ["", *(_label(views, key) for key, _, _ in found)]
-    table = plain_table(heads, rows, numbers=list(range(1, len(heads))), label="What differs")
-    note = f"{n_metrics} metrics and {len(rows) - n_metrics} knobs differ; the rest is the same."
-    return card("What differs", table, note=note)
 
 
 def _readable(views: RunViews, names: list[str]) -> dict[str, RunView]:

@@ -13,14 +13,13 @@ from dash.development.base_component import Component
 
 from dashboards.cards import (
     card,
-    entry_list,
     figure_card,
     labelled,
-    plain_table,
     problem,
     sentence,
     sentence_figure,
 )
+from dashboards.design_card import design_head, placement_table
 from dashboards.design_figures import (
     entropy_figure,
     exit_bars,
@@ -29,23 +28,19 @@ from dashboards.design_figures import (
     sensitivity_figure,
     slack_figure,
 )
-from dashboards.recommended import neighbour_sentence
 from dashboards.run_card import found_sentence
 from dashboards.run_views import RunView, RunViews
 from dashboards.scored_design import ScoredDesign
 from dashboards.stack_data import parts_of
 from dashboards.theme import Theme, theme_of
-from dashboards.titles import knob_text, knob_title, measured_text, metric, number_text, words
-from hw_cost.placement import Placement
+from dashboards.titles import metric
 from studies.bench import one_at_a_time
-from studies.records import FrontDesign
 
 _BREAKDOWNS = (
     ("energy_pj", "energy_pj", "Energy per sentence"),
     ("latency_ns", "latency_mean_ns", "Mean latency"),
     ("area_mm2", "area_mm2", "Area"),
 )
-_BITS_PER_KIB = 8192
 
 
 def layout(view: RunView, _: RunViews) -> list[Component]:
@@ -112,7 +107,7 @@ def register(app: Dash, views: RunViews) -> None:
     def head(_: Any, __: Any, stored: Any, run: str) -> Any:
         view = views.view(run)
         design = view.design(stored)
-        return _head(view, design) if design else sentence(found_sentence(view.front))
+        return design_head(view, design) if design else sentence(found_sentence(view.front))
 
     for field, name, _title in _BREAKDOWNS:
 
@@ -147,7 +142,7 @@ def register(app: Dash, views: RunViews) -> None:
         except ValueError as error:
             missing = sentence_figure(str(error))
             return exits, missing, missing, missing, problem(str(error))
-        memory = card("Memory placement", _placements(found.placements(bench)))
+        memory = card("Memory placement", placement_table(found.placements(bench)))
         return exits, *_scored_figures(view, found, theme_of(theme)), memory
 
     @app.callback(
@@ -228,112 +223,6 @@ def _scored_figures(view: RunView, found: ScoredDesign, theme: Theme) -> tuple[g
         except ValueError as error:
             figures.append(sentence_figure(str(error)))
     return tuple(figures)
-
-
-def _head(view: RunView, design: FrontDesign) -> list[Component]:
-    n = len(view.front.designs)
-    picker = dmc.NumberInput(
-        id="design-number",
-        value=design.id,
-        min=0,
-        max=n - 1,
-        size="xs",
-        w=110,
-        debounce=True,
-        **labelled(f"Number of the design, 0 to {n - 1}"),
-    )
-    buttons = [
-        dmc.Button("Pin to compare", id="design-pin", size="xs", variant="default"),
-        dmc.Button("Export (ZIP)", id="design-export", size="xs"),
-    ]
-    figures = [
-        (f"{about.title} ({about.unit})" if about.unit else about.title, text)
-        for name, figure in design.metrics.items()
-        for about in [metric(name, view.task)]
-        for text in [
-            measured_text(
-                figure.value * about.scale,
-                float("nan") if figure.se is None else figure.se * about.scale,
-            )
-        ]
-    ]
-    report = metric("accuracy", view.task)
-    se = design.report_accuracy.se
-    figures.insert(
-        1,
-        (
-            f"{report.title}, report split ({report.unit})",
-            measured_text(
-                design.report_accuracy.value * report.scale,
-                float("nan") if se is None else se * report.scale,
-            ),
-        ),
-    )
-    if design.membership is not None:
-        figures.append(("On the front (% of samples)", f"{100 * design.membership:.0f}"))
-    free = {knob.name for knob in view.data.knobs}
-    varying = [(knob_title(k), knob_text(v)) for k, v in design.knobs.items() if k in free]
-    fixed = [(knob_title(k), knob_text(v)) for k, v in design.knobs.items() if k not in free]
-    return [
-        html.Div(
-            [
-                html.H1(f"Design #{design.id}"),
-                html.Div([picker, *buttons], className="actions", style={"gap": "8px"}),
-            ],
-            className="card-head",
-        ),
-        html.P(
-            f"Found by trial {design.trial}. {neighbour_sentence(view.front, design)}",
-            className="note",
-        ),
-        html.Div(
-            [
-                card("Figures", entry_list(figures)),
-                card(
-                    "Knobs",
-                    [
-                        entry_list(varying),
-                        dmc.Spoiler(
-                            entry_list(fixed),
-                            showLabel=f"+{len(fixed)} fixed knobs",
-                            hideLabel="Hide fixed knobs",
-                            maxHeight=0,
-                            mt=8,
-                        ),
-                    ],
-                ),
-            ],
-            className="grid",
-        ),
-    ]
-
-
-def _placements(found: tuple[Placement, ...]) -> Component:
-    rows: list[list[Component | str]] = []
-    for each in found:
-        fill = each.fill
-        width = 0.0 if fill is None else min(1.0, fill)
-        over = fill is not None and fill > 1
-        meter: Component | str = "–"
-        if fill is not None:
-            meter = html.Div(
-                html.I(style={"width": f"{100 * width:.1f}%"}),
-                className="meter over" if over else "meter",
-            )
-        capacity = each.capacity_bits
-        rows.append(
-            [
-                each.memory,
-                ", ".join(map(words, each.tensors)) or "nothing",
-                ", ".join(each.cells),
-                f"{number_text(each.need_bits / _BITS_PER_KIB)} KiB",
-                "as needed" if capacity is None else f"{number_text(capacity / _BITS_PER_KIB)} KiB",
-                "–" if fill is None else f"{100 * fill:.0f} %",
-                meter,
-            ]
-        )
-    heads = ["Memory", "Holds", "Cells", "Needed", "Capacity", "Full", "Filled"]
-    return plain_table(heads, rows, numbers=[3, 4, 5], label="Memory placement")
 
 
 def _zip(files: Any, root: str) -> bytes:

@@ -13,7 +13,8 @@ from dash.development.base_component import Component
 from dashboards.cards import card, figure_card, sentence, sentence_figure
 from dashboards.design_table import design_grid, table_csv
 from dashboards.front_figures import colour_menu, parallel_figure
-from dashboards.front_views import FrontChoice, Marked, front_view, parallel_lines
+from dashboards.front_views import FrontChoice, Marked, front_view
+from dashboards.parallel_view import parallel_lines
 from dashboards.published_point import published_point
 from dashboards.run_card import found_sentence
 from dashboards.run_views import RunView, RunViews

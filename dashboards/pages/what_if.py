@@ -6,19 +6,16 @@ import time
 from typing import Any
 
 import dash_mantine_components as dmc
-import plotly.graph_objects as go
 from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
 from dashboards.cards import card, figure_card, sentence, sentence_figure
-from dashboards.figure_style import styled
-from dashboards.palette import CATEGORIES
 from dashboards.run_card import found_sentence
 from dashboards.run_views import RunView, RunViews
-from dashboards.theme import COLOURS, Theme, theme_of, themed
+from dashboards.theme import theme_of
+from dashboards.threshold_figure import threshold_figure
 from dashboards.titles import knob_title, metric
 from dashboards.what_if import (
-    ThresholdCurve,
     WhatIf,
     threshold_curve,
     threshold_knob,
@@ -123,7 +120,7 @@ def register(app: Dash, views: RunViews) -> None:
             return sentence_figure(str(error))
         if found is None:
             return sentence_figure("There is no threshold to go over, or the design cannot run.")
-        return _curve(view, found, name, threshold, theme_of(theme))
+        return threshold_figure(found, name, threshold, view.task, theme_of(theme))
 
     @app.callback(
         Output("what-if-threshold", "value"),
@@ -275,43 +272,3 @@ def _difference(new: float, old: float, unit: str) -> str:
         f"{new - old:+.2g} points" if unit == "%" or old == 0 else f"{100 * (new / old - 1):+.2g} %"
     )
     return text.replace("-", "−")
-
-
-def _curve(
-    view: RunView, found: ThresholdCurve, name: str, threshold: float, theme: Theme
-) -> go.Figure:
-    energy, gain = metric("energy_pj"), metric("accuracy", view.task)
-    figure = go.Figure()
-    for about, values, axis, colour, dash in (
-        (gain, found.accuracy, "y", CATEGORIES[0], "solid"),
-        (energy, found.energy_pj, "y2", CATEGORIES[1], "dash"),
-    ):
-        figure.add_scatter(
-            x=found.thresholds,
-            y=values * about.scale,
-            yaxis=axis,
-            mode="lines",
-            line={"color": colour, "width": 2, "dash": dash},
-            name=about.title,
-            hovertemplate="%{y:.4~g} " + about.unit,
-        )
-    figure.add_vline(x=threshold, line={"color": COLOURS[theme].muted, "width": 1.5})
-    styled(figure, height=380)
-    figure.update_layout(
-        xaxis={"title": {"text": knob_title(name)}},
-        yaxis={"title": {"text": f"{gain.title} ({gain.unit})"}},
-        yaxis2={
-            "title": {"text": f"{energy.title} ({energy.unit})"},
-            "overlaying": "y",
-            "side": "right",
-            "showgrid": False,
-            "rangemode": "tozero",
-            "tickmode": "auto",
-            "nticks": 6,
-        },
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        margin={"l": 64, "r": 68, "t": 28, "b": 48},
-        hovermode="x unified",
-    )
-    themed(figure, theme)
-    return figure.update_layout(yaxis2={"showgrid": False})

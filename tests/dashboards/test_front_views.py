@@ -7,7 +7,8 @@ import pytest
 
 from dashboards.design_table import design_columns, table_csv
 from dashboards.figure_data import front_data
-from dashboards.front_views import FrontChoice, Marked, front_view, parallel_lines
+from dashboards.front_views import FrontChoice, Marked, front_view
+from dashboards.parallel_view import parallel_lines
 from dashboards.recommended import neighbour_sentence, recommended_designs
 from studies.records import Front
 from tests.dashboards.conftest import MakeFront, design, three_designs
