@@ -56,6 +56,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
     )
     return [
         html.H1("Front"),
+        dcc.Store(id="front-seen"),
         html.Div(
             [
                 html.Div(id="front-count", className="note", role="status"),
@@ -171,10 +172,11 @@ def register(app: Dash, views: RunViews) -> None:
         Input("front-grid", "selectedRows"),
         Input("front-clear", "n_clicks"),
         State("selected", "data"),
+        State("front-seen", "data"),
         State("run", "value"),
         prevent_initial_call=True,
     )
-    def select(lasso: Any, line: Any, rows: Any, _: Any, chosen: Any, run: str) -> None:
+    def select(lasso: Any, line: Any, rows: Any, _: Any, chosen: Any, seen: Any, run: str) -> None:
         # No output: what this sets is also what the grid is set by, which would be a circle.
         view = views.view(run)
         old = view.selected(chosen)
@@ -189,6 +191,9 @@ def register(app: Dash, views: RunViews) -> None:
             if not isinstance(rows, list):  # the grid is being told, not asked
                 return
             ids = [row["id"] for row in rows]
+            set_props("front-seen", {"data": ids})
+            if not ids and not seen:  # a new grid has nothing ticked before it is told what is
+                return
         elif ctx.triggered_id == "front-clear":
             ids = []
         if sorted(ids) != sorted(old):
