@@ -108,7 +108,10 @@ def _share(app: Dash, views: RunViews) -> None:
             ],
         ),
     ):
-        app.clientside_callback(ClientsideFunction("edge", name), *output, *inputs)
+        # The library's own method has no types.
+        app.clientside_callback(  # type: ignore[no-untyped-call]
+            ClientsideFunction("edge", name), *output, *inputs
+        )
 
     @app.callback(
         Output("page", "children"),
@@ -116,7 +119,7 @@ def _share(app: Dash, views: RunViews) -> None:
         Input("run", "value"),
     )
     def page_of(path: str | None, run: str | None) -> Any:
-        return _page(views, path if path in PAGES else "/", run)
+        return _page(views, path if path and path in PAGES else "/", run)
 
     @app.callback(
         Output("run", "value"),

@@ -12,7 +12,7 @@ MOST_ROWS: Final = 1_000
 _TREES: Final = 40
 
 
-def explained_share(codes: NDArray[Any], values: NDArray[np.float64]) -> float:
+def explained_share(codes: NDArray[Any], values: NDArray[np.floating[Any]]) -> float:
     """Share of a value's variance that knobs explain in rows that were held out (R squared).
 
     Each row is predicted by those trees of a random forest that did not see it (Breiman, "Random

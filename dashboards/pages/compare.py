@@ -127,13 +127,14 @@ def layout(view: RunView, views: RunViews) -> list[Component]:
 
 
 def _segments(menu_id: str, label: str, data: list[dict[str, str]]) -> Component:
-    return dmc.SegmentedControl(
+    control: Component = dmc.SegmentedControl(
         id=menu_id,
         data=data,
         value=data[0]["value"] if data else None,
         size="xs",
         **labelled(label),
     )
+    return control
 
 
 def register(app: Dash, views: RunViews) -> None:
@@ -177,13 +178,14 @@ def register(app: Dash, views: RunViews) -> None:
 
     @app.callback(Output("compare-waterfall", "figure"), *pair, Input("compare-cost", "value"))
     def waterfall(_: Any, theme: str, first: Any, second: Any, field: str) -> go.Figure:
-        found = [design_of(views, key) for key in (first, second)]
-        if None in found or first == second:
+        one, other = design_of(views, first), design_of(views, second)
+        if one is None or other is None or first == second:
             return sentence_figure("Choose two different designs.")
         name, title = _COSTS[field]
-        parts = [{p.name: p.amount for p in parts_of(d, field, name)} for _, d in found if d]  # type: ignore[misc]
+        parts = [{p.name: p.amount for p in parts_of(d, field, name)} for _, d in (one, other)]
         names = (short_label(views, first), short_label(views, second))
-        return waterfall_figure(*parts, names, title, metric(name).unit, theme_of(theme))
+        unit = metric(name).unit
+        return waterfall_figure(parts[0], parts[1], names, title, unit, theme_of(theme))
 
     @app.callback(Output("compare-roofline", "figure"), *pair)
     def roofline(_: Any, theme: str, first: Any, second: Any) -> go.Figure:

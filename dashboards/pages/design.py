@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import dash_mantine_components as dmc
 import plotly.graph_objects as go
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Dash, Input, Output, State, html, no_update
 from dash.development.base_component import Component
 
 from dashboards.cards import (
@@ -28,6 +27,7 @@ from dashboards.design_figures import (
     sensitivity_figure,
     slack_figure,
 )
+from dashboards.downloads import zip_file
 from dashboards.run_card import found_sentence
 from dashboards.run_views import RunView, RunViews
 from dashboards.scored_design import ScoredDesign
@@ -176,8 +176,7 @@ def register(app: Dash, views: RunViews) -> None:
         if not clicks or design is None:
             return no_update
         files = views.source(run).exported(design.id)
-        name = f"{views.view(run).name.replace('/', '-')}-design-{design.id}"
-        return dcc.send_bytes(_zip(files, name), f"{name}.zip")
+        return zip_file(f"{views.view(run).name}-design-{design.id}", files)
 
     @app.callback(
         Output("pinned", "data"),
@@ -213,21 +212,14 @@ def _scored_figures(view: RunView, found: ScoredDesign, theme: Theme) -> tuple[g
     """Entropy, slack and GEMMs; a sentence in place of what cannot be."""
     bench = view.source.bench()
     figures = []
-    for draw in (
+    drawings: tuple[Callable[[], go.Figure], ...] = (
         lambda: entropy_figure(found.setting, found.point.exits, theme),
         lambda: slack_figure(found.histogram, found.scores.table, bench.scorer.scenario, theme),
         lambda: gemm_figure(found.gemms(bench), theme),
-    ):
+    )
+    for draw in drawings:
         try:
             figures.append(draw())
         except ValueError as error:
             figures.append(sentence_figure(str(error)))
     return tuple(figures)
-
-
-def _zip(files: Any, root: str) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(f"{root}/{name}", data)
-    return content.getvalue()

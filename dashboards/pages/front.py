@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 
 from dashboards.cards import card, figure_card, sentence, sentence_figure
 from dashboards.design_table import design_grid, table_csv
+from dashboards.downloads import text_file
 from dashboards.front_figures import colour_menu, parallel_figure
 from dashboards.front_views import FrontChoice, Marked, front_view
 from dashboards.parallel_view import parallel_lines
@@ -235,7 +236,7 @@ def register(app: Dash, views: RunViews) -> None:
     def saved(_: Any, chosen: Any, run: str) -> Any:
         view = views.view(run)
         text = table_csv(view.data, view.selected(chosen))
-        return dcc.send_string(text, f"{view.name.replace('/', '-')}-front.csv")
+        return text_file(f"{view.name}-front.csv", text)
 
 
 def _counted(view: RunView, ids: list[int]) -> str:

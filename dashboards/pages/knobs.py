@@ -40,7 +40,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
     height = 110 + 26 * len(varying)
 
     def menu(menu_id: str, label: str, data: list[dict[str, str]], value: str) -> Component:
-        return dmc.Select(
+        select: Component = dmc.Select(
             id=menu_id,
             label=label,
             data=data,
@@ -49,6 +49,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
             searchable=len(data) > 12,
             size="xs",
         )
+        return select
 
     return [
         html.H1("Knobs"),

@@ -34,10 +34,14 @@ def made_up_trials(n: int, *, infeasible: int = 0, **columns: list[Any]) -> Tria
 
 
 def made_up_snapshot(
-    front: Front, trials: TrialTable, *, state: RunState = "finished", **changes: Any
+    front: Front,
+    trials: TrialTable,
+    *,
+    state: RunState = "finished",
+    changes: Mapping[str, Any] | None = None,
 ) -> RunSnapshot:
     """A snapshot of the small study; changes are values of its document by dotted name."""
-    spec = spec_of(changed(small_document(), changes), "test")
+    spec = spec_of(changed(small_document(), changes or {}), "test")
     return RunSnapshot(number=1, state=state, spec=spec, front=front, trials=trials, note="")
 
 

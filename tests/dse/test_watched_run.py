@@ -69,8 +69,8 @@ class TestSnapshot:
         assert live.front.hypervolume == pytest.approx(finished.front.hypervolume, rel=1e-12)
         assert [d.knobs for d in live.front.designs] == [d.knobs for d in finished.front.designs]
         for ours, theirs in zip(live.front.designs, finished.front.designs, strict=True):
-            values = {name: figure.value for name, figure in theirs.metrics.items()}
-            assert {n: f.value for n, f in ours.metrics.items()} == pytest.approx(values)
+            expected = {name: figure.value for name, figure in theirs.metrics.items()}
+            assert {n: f.value for n, f in ours.metrics.items()} == pytest.approx(expected)
             assert ours.report_accuracy == theirs.report_accuracy
         assert live.front.history[-1] == finished.front.history[-1]
         for name, values in finished.trials.values.items():

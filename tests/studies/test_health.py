@@ -16,6 +16,7 @@ from tests.dashboards.fake_runs import made_up_snapshot, made_up_trials
 __all__ = ["front", "make_front"]
 
 NUMBERS = list(range(60))
+JOINT = {"search.strategy": "joint"}
 
 
 def of(run: RunSnapshot, check: str) -> list[Finding]:
@@ -103,7 +104,7 @@ def test_knob_without_effect(make_front: MakeFront, designs: list[dict[str, Any]
         energy_pj=[1e6 * size for size in sizes],
         area_mm2=[0.1 * size for size in sizes],
     )
-    run = made_up_snapshot(make_front(designs), trials, **{"search.strategy": "joint"})
+    run = made_up_snapshot(make_front(designs), trials, changes=JOINT)
     found = of(run, "Knob without effect")
     assert [f.text for f in found] == ["Means of all objectives hardly depend on data_sram_kib."]
     assert verdicts(run, "Predictability") == ["PASS"]
@@ -119,7 +120,7 @@ def test_noise_cannot_be_predicted(make_front: MakeFront, designs: list[dict[str
         energy_pj=noise.random(60).tolist(),
         area_mm2=noise.random(60).tolist(),
     )
-    run = made_up_snapshot(make_front(designs), trials, **{"search.strategy": "joint"})
+    run = made_up_snapshot(make_front(designs), trials, changes=JOINT)
     assert verdicts(run, "Predictability") == ["WARN"] * 3
 
 
