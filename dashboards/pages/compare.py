@@ -174,7 +174,7 @@ def register(app: Dash, views: RunViews) -> None:
     def table(pinned: Any, first: str | None, second: str | None, run: str) -> Component:
         names, _ = offered_designs(views, pinned, run)
         chosen = [key for key in dict.fromkeys([first, second, *names]) if key in names]
-        return difference_table(views, [key for key in chosen if key is not None][:6])
+        return difference_table(views, chosen[:6])
 
     @app.callback(Output("compare-waterfall", "figure"), *pair, Input("compare-cost", "value"))
     def waterfall(_: Any, theme: str, first: Any, second: Any, field: str) -> go.Figure:

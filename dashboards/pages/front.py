@@ -211,7 +211,8 @@ def register(app: Dash, views: RunViews) -> None:
     def shown(chosen: Any, _: Any, run: str) -> Any:
         view = views.view(run)
         ids = view.selected(chosen)
-        return {"ids": list(map(str, ids))}, _counted(view, ids), _command(view, ids)
+        told = {"ids": list(map(str, ids))} if ids else []  # ids without one would tick nothing off
+        return told, _counted(view, ids), _command(view, ids)
 
     @app.callback(
         Output("design", "data", allow_duplicate=True),
