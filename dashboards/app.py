@@ -160,8 +160,8 @@ def _page(views: RunViews, path: str, run: str | None) -> Component | list[Compo
 def _named(views: RunViews, search: str, run: str | None) -> Any:
     """Run, selection and design that an address names; nothing of an address without them."""
     query = parse_qs(search.removeprefix("?"), max_num_fields=8)
-    name = query.get("run", [""])[0]
-    if name not in views.names:
+    name = query.get("run", [run or ""])[0]
+    if not query or name not in views.names:
         return no_update, no_update, no_update
     try:
         n_designs = len(views.view(name).front.designs)
