@@ -47,6 +47,7 @@ def figure_card(
     figure: go.Figure | None = None,
     *,
     height: int = 360,
+    least_px: int = 0,
     note: str = "",
     selecting: bool = False,
     wide: bool = False,
@@ -59,6 +60,7 @@ def figure_card(
         figure_id: of the figure.
         figure: that it starts with; none for one that a callback fills in.
         height: of the figure in pixels; its width is the card's.
+        least_px: width below which the figure scrolls sideways instead of shrinking.
         note: under the title.
         selecting: whether designs are selected in it, so that its tools are always shown.
         wide: whether the card takes the whole width.
@@ -80,9 +82,10 @@ def figure_card(
         config=_SELECTING if selecting else _CONFIG,
         responsive=True,
         className="figure",
-        style={"height": f"{height}px"},
+        style={"height": f"{height}px", "minWidth": f"{least_px}px"},
     )
-    inside: list[Any] = [above, graph] if above is not None else [graph]
+    shown: Any = html.Div(graph, className="sideways", tabIndex=0) if least_px else graph
+    inside: list[Any] = [above, shown] if above is not None else [shown]
     return card(title, inside, note=note, actions=buttons, wide=wide)
 
 

@@ -86,6 +86,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
                     "Parallel lines",
                     "front-parallel",
                     height=430,
+                    least_px=62 * (len(data.knobs) + len(view.front.objectives)) + 80,
                     wide=True,
                     note="Objectives are turned so that better is down. Click a line to add its "
                     "design to the selection, or to take it out.",
