@@ -107,7 +107,12 @@ def front_view(
     figure.update_layout(
         showlegend=False, dragmode="lasso" if len(data.ids) > 1 else "zoom", hovermode="closest"
     )
-    return themed(figure, choice.theme).update_layout(uirevision=f"{x.name}/{y.name}")
+    # What was drawn around designs goes once they are selected: a click there would not reach them.
+    return themed(figure, choice.theme).update_layout(
+        uirevision=f"{x.name}/{y.name}",
+        selectionrevision=",".join(map(str, choice.selected)),
+        selections=[],
+    )
 
 
 def _designs(
