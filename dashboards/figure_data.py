@@ -51,6 +51,7 @@ class Column:
         is_objective: whether the study optimizes it.
         is_maximised: whether more is better.
         is_on_card: whether a design's card shows it: what the study asks for, and the headlines.
+        of_unit: that many of this unit are one of the record's.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Column:
     is_objective: bool
     is_maximised: bool
     is_on_card: bool
+    of_unit: float = 1.0
 
     @property
     def label(self) -> str:
@@ -345,6 +347,7 @@ def _column(
         is_objective=is_objective,
         is_maximised=about.direction == "maximize",
         is_on_card=is_objective or is_constrained or about.is_headline,
+        of_unit=about.scale,
     )
 
 

@@ -39,16 +39,16 @@ def front_figure(data: FrontData) -> go.Figure:
     figure = go.Figure(
         [
             go.Scatter(
-                y=_rounded(data.dominated.column("accuracy")),
+                y=rounded(data.dominated.column("accuracy")),
                 mode="markers",
                 name="dominated",
                 marker={"color": DOMINATED, "size": 5, "opacity": 0.6},
                 hoverinfo="skip",
             ),
             go.Scatter(
-                y=_rounded(accuracy.values),
-                error_y=_error_bars(accuracy, opacity=0.2 if is_crowded else 0.45),
-                error_x=_error_bars(accuracy, opacity=0.2 if is_crowded else 0.45),
+                y=rounded(accuracy.values),
+                error_y=error_bars(accuracy, opacity=0.2 if is_crowded else 0.45),
+                error_x=error_bars(accuracy, opacity=0.2 if is_crowded else 0.45),
                 mode="markers",
                 name="front",
                 marker={
@@ -87,8 +87,8 @@ def x_menu(data: FrontData) -> Menu:
         before, after = margins[::-1] if column.is_maximised else margins
         shown = window(low, high, column.scale, before=before, after=after)
         traces: dict[str, list[Any]] = {
-            "x": [_rounded(behind) if is_known else [], _rounded(column.values)],
-            "error_x.array": [None, _rounded(column.errors) if column.has_errors else None],
+            "x": [rounded(behind) if is_known else [], rounded(column.values)],
+            "error_x.array": [None, rounded(column.errors) if column.has_errors else None],
             "error_x.visible": [False, column.has_errors],
         }
         choices.append(
@@ -96,7 +96,7 @@ def x_menu(data: FrontData) -> Menu:
                 column.label,
                 traces,
                 layout={
-                    "xaxis.title.text": _axis_title(column),
+                    "xaxis.title.text": axis_title(column),
                     "xaxis.type": "log" if shown.scale == "log10" else "linear",
                     "xaxis.range": shown.plotly_range(),
                     **_tick_layout("xaxis", shown),
@@ -147,10 +147,10 @@ def survival_figure(data: FrontData) -> go.Figure:
     for code, (text, colour) in enumerate(zip(texts, category_colours(len(texts)), strict=True)):
         own = np.flatnonzero(codes == code)
         figure.add_scatter(
-            x=_rounded(select.values[own]),
-            y=_rounded(report.values[own]),
-            error_x=_error_bars(select, own, opacity=opacity),
-            error_y=_error_bars(report, own, opacity=opacity),
+            x=rounded(select.values[own]),
+            y=rounded(report.values[own]),
+            error_x=error_bars(select, own, opacity=opacity),
+            error_y=error_bars(report, own, opacity=opacity),
             mode="markers",
             marker={"color": colour, "size": size, "line": {"color": "white", "width": 0.4}},
             name=plotly_text(text),
@@ -185,7 +185,7 @@ def parallel_figure(data: FrontData) -> go.Figure:
             ],
             ids=[str(i) for i in data.ids],
             line={
-                "color": _rounded(accuracy.values),
+                "color": rounded(accuracy.values),
                 "colorscale": smooth_scale(),
                 "showscale": True,
                 "colorbar": _colour_bar(accuracy.label),
@@ -212,7 +212,8 @@ def hover_cards(data: FrontData) -> list[str]:
     ]
 
 
-def _axis_title(column: Column) -> str:
+def axis_title(column: Column) -> str:
+    """A metric with its unit and, on a log axis, that it is one."""
     return f"{column.label}, log scale" if column.scale == "log10" else column.label
 
 
@@ -243,10 +244,11 @@ def _error_ends(column: Column) -> tuple[float, float]:
     return float((column.values - errors).min()), float((column.values + errors).max())
 
 
-def _error_bars(column: Column, own: Any = slice(None), *, opacity: float = 0.45) -> dict[str, Any]:
+def error_bars(column: Column, own: Any = slice(None), *, opacity: float = 0.45) -> dict[str, Any]:
+    """Standard errors of some designs for Plotly."""
     return {
         "type": "data",
-        "array": _rounded(column.errors[own]),
+        "array": rounded(column.errors[own]),
         "visible": column.has_errors,
         "color": f"rgba(90, 102, 115, {opacity})",
         "thickness": 1,
@@ -287,7 +289,7 @@ def _knob_colours(knob: KnobColumn) -> Choice:
     if not knob.is_stepped:
         low, high = float(knob.values.min()), float(knob.values.max())
         bar = _colour_bar(knob.title)
-        return _colours(knob.title, _rounded(knob.values), smooth_scale(), low, high, bar)
+        return _colours(knob.title, rounded(knob.values), smooth_scale(), low, high, bar)
     colours = ordered_colours(n) if knob.is_number else category_colours(n)
     bar = _colour_bar(knob.title, tuple(range(n)), knob.texts)
     bar["len"] = min(1.0, 0.12 + 0.07 * n)
@@ -302,7 +304,7 @@ def _metric_colours(column: Column) -> Choice:
     else:
         bar = _colour_bar(column.label)
     low, high = float(values.min()), float(values.max())
-    return _colours(column.label, _rounded(values), smooth_scale(), low, high, bar)
+    return _colours(column.label, rounded(values), smooth_scale(), low, high, bar)
 
 
 def _on_axis(column: Column) -> tuple[Floats, Window]:
@@ -323,13 +325,13 @@ def _knob_dimension(knob: KnobColumn, spread: Floats) -> dict[str, Any]:
     is_named = knob.is_stepped and n <= MAX_CATEGORY_NAMES
     dimension: dict[str, Any] = {
         "label": _wrapped(knob.title),
-        "values": _rounded(knob.codes + spread),
+        "values": rounded(knob.codes + spread),
     }
     if is_named:
         dimension |= {"tickvals": list(range(n)), "ticktext": list(knob.texts)}
         dimension["range"] = [-0.3, n - 0.7]
     elif knob.is_number:
-        dimension["values"] = _rounded(knob.values)
+        dimension["values"] = rounded(knob.values)
     else:
         some = list(range(0, n, math.ceil(n / MAX_CATEGORY_NAMES)))
         dimension |= {"tickvals": some, "ticktext": [knob.texts[i] for i in some]}
@@ -342,7 +344,7 @@ def _metric_dimension(column: Column) -> dict[str, Any]:
     positions = map(math.log10, ticks) if shown.scale == "log10" else ticks
     return {
         "label": _wrapped(column.label),
-        "values": _rounded(values),
+        "values": rounded(values),
         "range": shown.plotly_range(),
         "tickvals": list(positions),
         "ticktext": list(tick_texts(ticks)),
@@ -358,6 +360,6 @@ def _wrapped(title: str, longest: int = 11) -> str:
     return "<br>".join(map(plotly_text, min(splits, key=lambda lines: max(map(len, lines)))))
 
 
-def _rounded(values: Floats) -> list[float | None]:
+def rounded(values: Floats) -> list[float | None]:
     """Seven significant digits, which is a third of the bytes; None for NaN."""
     return [None if math.isnan(value) else float(f"{value:.7g}") for value in values.tolist()]

@@ -8,6 +8,7 @@ from typing import Final
 import typer
 
 from dse.cache_command import cache
+from dse.dashboard_commands import dashboard, doctor, report
 from dse.export_commands import export, predict, verify
 from dse.front_commands import list_runs, pareto, show
 from dse.model_commands import explain, faults, sources, thresholds, validate
@@ -37,6 +38,9 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "faults": faults,
     "validate": validate,
     "cache": cache,
+    "dashboard": dashboard,
+    "doctor": doctor,
+    "report": report,
     "export": export,
     "verify": verify,
     "predict": predict,

@@ -72,6 +72,12 @@ class EmptyFrontError(DseError):
     exit_code = 7
 
 
+class UnhealthyRunError(DseError):
+    """A check of a run's health has failed."""
+
+    exit_code = 9
+
+
 EXIT_CODES: Final = {
     0: "done",
     1: "unexpected failure (a bug: --debug shows the traceback)",
@@ -83,6 +89,7 @@ EXIT_CODES: Final = {
     7: "no design meets the constraints",
     8: "file or folder cannot be read or written",
     9: "export that is none, or is not what it says",
+    10: "a check of a run's health failed ('dse doctor')",
     130: "interrupted (SIGINT, Ctrl-C); 'dse resume' of a run, or the same command, goes on",
     143: "told to end (SIGTERM); 'dse resume' of a run, or the same command, goes on",
 }

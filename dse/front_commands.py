@@ -12,7 +12,7 @@ from dse.front_view import robust_designs, thinned
 from dse.options import SAMPLES, Json, Run, Samples
 from dse.output import print_front, print_json
 from dse.runs import RUNS, RunFolder, open_run, run_folders
-from dse.selection import select
+from dse.selection import designs_where, select
 from dse.shown import shown_path
 from dse.tables import figure_text
 from studies.metrics import metric_of
@@ -114,6 +114,10 @@ def pareto(
     keep: Annotated[
         int | None, typer.Option(min=1, help="Only that many, which keep the most hypervolume.")
     ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help="Only designs that meet a condition, such as 'id == 3 or energy < 2e7'."),
+    ] = None,
     uncertainty: Annotated[
         bool,
         typer.Option("--uncertainty", help="Show what the ranges of the constants make of it."),
@@ -132,6 +136,8 @@ def pareto(
         raise UsageError("--samples says how often constants are drawn: it needs --uncertainty.")
     front = folder.front_record()
     designs = front.designs if robust is None else robust_designs(front, robust)
+    if where is not None:
+        designs = designs_where(designs, where)
     if keep is not None:
         designs = thinned(front, designs, keep)
     if as_json:

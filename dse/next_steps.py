@@ -59,6 +59,8 @@ STEPS: Final[dict[str, Callable[[Arguments], Words]]] = {
     "explain": _after_explain,
     "thresholds": _after_thresholds,
     "spaces": _after_spaces,
+    "doctor": lambda given: ("dse", "dashboard", open_run(given["run_dir"]).path),
+    "report": lambda given: ("dse", "dashboard", open_run(given["run_dir"]).path),
     "sources": lambda _: ("dse", "validate"),
     "validate": lambda _: ("dse", "sources"),
     "cache": lambda _: ("dse", "list"),
@@ -69,8 +71,10 @@ STEPS: Final[dict[str, Callable[[Arguments], Words]]] = {
 }
 """By command, what follows from its arguments; nothing if the command has said it."""
 
-SAID_BY_ITSELF: Final = frozenset({"run", "resume", "refine", "export", "verify", "init"})
-"""Commands that print their own."""
+SAID_BY_ITSELF: Final = frozenset(
+    {"run", "resume", "refine", "export", "verify", "init", "dashboard"}
+)
+"""Commands that print their own; a dashboard ends with Ctrl-C."""
 
 
 def followed(name: str, command: Callable[P, R]) -> Callable[P, R]:

@@ -31,7 +31,7 @@ def print_front(
         return
     designs = front.designs if chosen is None else chosen
     if not designs:
-        print(f"None of the {len(front.designs)} designs on the front is robust.")
+        print(f"None of the {len(front.designs)} designs on the front is among those asked for.")
         return
     positions = spread(len(designs), rows)
     table = front_table(front, [designs[i] for i in positions])

@@ -34,7 +34,7 @@ def narrowed_study(
         SelectionError: no design meets the condition.
         ConditionError: it is no condition.
     """
-    chosen = designs_where(front, condition)
+    chosen = designs_where(front.designs, condition)
     if not chosen:
         raise SelectionError(
             f"--where {condition!r}: no design of the front meets it; relax the bound."

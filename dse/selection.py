@@ -60,7 +60,9 @@ def select(front: Front, text: str) -> tuple[FrontDesign, str]:
     filtered = _WHERE.fullmatch(text)
     head, condition = (filtered[1].strip(), filtered[2]) if filtered else (text, "")
     choose = _chooser(front, head, text)
-    designs = designs_where(front, condition) if condition else front.designs
+    designs = front.designs
+    if condition:
+        designs = designs_where(designs, condition)
     if not designs:
         raise SelectionError(
             f"--select {text!r}: no design of the front meets it; relax the bound."
@@ -68,18 +70,17 @@ def select(front: Front, text: str) -> tuple[FrontDesign, str]:
     return choose(designs), _reason(head, text)
 
 
-def designs_where(front: Front, condition: str) -> list[FrontDesign]:
-    """The designs of a front that meet a condition over metrics, knobs and how sure they are.
+def designs_where(designs: Sequence[FrontDesign], condition: str) -> list[FrontDesign]:
+    """The designs that meet a condition over ids, knobs, metrics and memberships.
 
     Raises:
-        ConditionError: it is no condition.
-        EmptyFrontError: the front is empty.
+        ConditionError: the condition cannot be read, or names what designs do not have.
     """
-    if not front.designs:
-        raise EmptyFrontError("The front has no design, so there is nothing to select.")
-    names = _names(front.designs[0])
-    holds = parse_condition(condition, tuple(dict.fromkeys([*KNOBS, *_SHORT, *names])))
-    return [design for design in front.designs if holds(_names(design))]
+    if not designs:
+        return []
+    known = _names(designs[0])
+    holds = parse_condition(condition, tuple(dict.fromkeys([*KNOBS, *_SHORT, *known])))
+    return [design for design in designs if holds(_names(design))]
 
 
 def _chooser(front: Front, head: str, text: str) -> Callable[[Sequence[FrontDesign]], FrontDesign]:
