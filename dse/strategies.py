@@ -113,14 +113,15 @@ class Nested:
         """Hypervolume and best first objective of the inner front, or its value at each level.
 
         Where no design reaches a level, and where the best one is worse, it is the second
-        objective's reference.
+        objective's reference. Of a setting that lost its race it is what the sentences drawn say.
         """
-        bounds = {FITS: 0.0 if outcome.values else 1.0}
+        values = outcome.values or outcome.estimate
+        bounds = {FITS: 0.0 if values else 1.0}
         if self._levels:
-            return [self._at(level, outcome.values) for level in self._levels], bounds
-        if not outcome.values:
+            return [self._at(level, values) for level in self._levels], bounds
+        if not values:
             return [0.0, self._first.reference], bounds
-        column = [row[0] for row in outcome.values]
+        column = [row[0] for row in values]
         best = max(column) if self._first.maximised else min(column)
         return [outcome.own_hypervolume, best], bounds
 

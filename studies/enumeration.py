@@ -143,7 +143,7 @@ def inner_front(
             floors rest on, nothing is left out.
     """
     histogram, exits = _histogram(scorer, setting, inner, constraints if prune else [])
-    fits, floors, reasons = _probed(scorer, setting, histogram, inner.columns, prune=prune)
+    fits, floors, reasons = probed(scorer, setting, histogram, inner.columns, prune=prune)
     rows = np.flatnonzero(fits)
     can_keep = np.zeros(0, dtype=np.bool_)
     if floors is not None and len(rows):
@@ -266,7 +266,7 @@ def _pairs(
     return total
 
 
-def _probed(
+def probed(
     scorer: Scorer,
     setting: Setting,
     histogram: ExitHistogram,

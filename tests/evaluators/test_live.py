@@ -263,12 +263,12 @@ def test_progress_is_taken_up_by_other_stages(
     assert np.allclose(whole.logits, expected.logits, atol=2e-3, rtol=2e-3)
 
 
-@pytest.mark.parametrize("looks", [(0,), (5, 5), (12, 6), (24,)])
+@pytest.mark.parametrize("looks", [(-1,), (5, 5), (12, 6), (24,)])
 def test_looks_rise_below_the_whole_split(
     albert: Path, tiny_task: TaskData, looks: tuple[int, ...]
 ) -> None:
-    """Looks at nothing, twice, backwards, or at all sentences (which comes anyway) are refused."""
-    with pytest.raises(ValueError, match=r"looks .*: expected rising numbers from 1 to 23"):
+    """Looks before none, twice, backwards, or at all sentences (it comes anyway) are refused."""
+    with pytest.raises(ValueError, match=r"looks .*: expected rising numbers from 0 to 23"):
         LiveEvaluator(albert, tiny_task, looks=looks)
 
 
