@@ -265,7 +265,7 @@ class _Worker:
     def started(self) -> None:
         """Nothing, once the worker is there."""
 
-    def evaluate(self, kind: Kind, flat: Flat, rivals: Rivals | None) -> Outcome:
+    def evaluate(self, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> Outcome:
         """One task, with what there is to tell since the last."""
         outcome = self._evaluation.evaluate(kind, flat, rivals)
         outcome = replace(outcome, notes=[*self._notes])

@@ -244,11 +244,11 @@ class Search:
         if self.spec.search.racing is None:
             return None
         if asked.told_before == len(self.told):
-            return self.archive.values.tolist()
+            return _rows(self.archive)
         then = Archive(self.spec.objectives)  # a driver was stopped and more has been told since
         for told in self.told[: asked.told_before]:
             self._merge(told, then)
-        return then.values.tolist()
+        return _rows(then)
 
     def _settle(self, entry: _Entry, arrived: dict[int, Outcome]) -> Outcome:
         """Tell the oldest trial in the air; its outcome."""
@@ -305,6 +305,11 @@ class Search:
         ]
         values = np.array(outcome.values, dtype=np.float64).reshape(-1, len(self.spec.objectives))
         archive.add(values, members, outcome.designs_scored)
+
+
+def _rows(archive: Archive) -> Rivals:
+    rows: list[list[float]] = archive.values.tolist()
+    return rows
 
 
 def _key(flat: Point) -> str:

@@ -9,7 +9,7 @@ import optuna
 
 from dse.evaluation import Outcome
 from dse.executors import Kind
-from dse.samplers import suggest
+from dse.knob_parameters import suggest
 from search_space import KNOBS, MODEL_KNOBS, KnobValue, SearchSpace
 from studies.spec import StudySpec
 from studies.spec_tables import Constraint, Objective

@@ -14,8 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from dse.errors import RunFolderError
 from dse.evaluation import Outcome, as_plain
+from dse.knob_parameters import parameter
 from dse.sampler_position import SamplerPosition
-from dse.samplers import heeds_constraints, make_sampler, parameter
+from dse.samplers import heeds_constraints, sampler_of
 from dse.storage import commit
 from dse.strategies import Strategy
 from dse.told_values import checked_name
@@ -139,7 +140,7 @@ class TrialBook:
             seed += 7_919 * sum(_FLAT in trial.user_attrs for trial in trials)
         elif isinstance(kept[-1], dict) and isinstance(kept[-1].get("seed"), int):
             seed = kept[-1]["seed"]
-        sampler = make_sampler(table, seed, len(self._strategy.directions))
+        sampler = sampler_of(self._spec, seed, len(self._strategy.directions))
         position = SamplerPosition(sampler)
         try:
             if kept:

@@ -112,7 +112,8 @@ class LiveEvaluator:
     @property
     def select_tokens(self) -> NDArray[np.int64]:
         """Token counts (n_select,) of the ``select`` sentences, known before any is measured."""
-        return self._tokens[self._splits == Split.SELECT]
+        counts: NDArray[np.int64] = self._tokens[self._splits == Split.SELECT]
+        return counts
 
     def trace_hash(self, knobs: ModelKnobs) -> str:
         """Content hash of (checkpoint, data, knobs, code version), hexadecimal."""

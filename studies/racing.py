@@ -137,22 +137,24 @@ class Race:
         best["accuracy"] = np.full(len(self.inner.hardware), accuracy.max())
         floors = Floors({name: best[name] for name in self._floors.best})
         rows = self._rows[floors.keep(self.constraints)[self._rows]]
-        values = rounded(floors.values(self.objectives, rows))
-        rows = rows[~_dominated(values, front, self.objectives)]
-        if len(drawn.tokens) == 0:
-            return not any(
-                self._allowed(rows[start : start + BLOCK_PAIRS]).any()
-                for start in range(0, len(rows), BLOCK_PAIRS)
+        histogram = None
+        if len(drawn.tokens):
+            histogram = exit_histogram(
+                drawn, self.exits, Split.SELECT, padded_tokens=self.scorer.scenario.padded_tokens
             )
-        histogram = exit_histogram(
-            drawn, self.exits, Split.SELECT, padded_tokens=self.scorer.scenario.padded_tokens
-        )
-        largest = max(1, BLOCK_PAIRS // max(len(self.exits), len(histogram.tokens)))
+        largest = max(1, BLOCK_PAIRS // max(len(self.exits), len(drawn.tokens)))
         start, size = 0, min(_FIRST_BLOCK, largest)
         while start < len(rows):
             block = rows[start : start + size]
             start, size = start + size, min(2 * size, largest)
-            if self._is_possible(block, histogram, accuracy, front):
+            values = rounded(floors.values(self.objectives, block))
+            block = block[~_dominated(values, front, self.objectives)]
+            if len(block) == 0:
+                continue
+            if histogram is None:
+                if self._allowed(block).any():
+                    return False
+            elif self._is_possible(block, histogram, accuracy, front):
                 return False
         return True
 

@@ -194,7 +194,8 @@ class RecordedTraces:
         """
         self._checkpoint(checkpoint)
         arrays = self._load(checkpoint)
-        return arrays.tokens[arrays.splits == Split.SELECT]
+        counts: NDArray[np.int64] = arrays.tokens[arrays.splits == Split.SELECT]
+        return counts
 
     def _checkpoint(self, name: str) -> RecordedCheckpoint:
         known = self.manifest.checkpoints

@@ -220,9 +220,9 @@ class Constraint(Table):
 
 
 class SamplerTable(Table):
-    """Which Optuna sampler chooses, and its own options."""
+    """Which sampler chooses, and its own options."""
 
-    name: Literal["nsga2", "nsga3", "tpe", "gp", "cmaes", "random", "qmc"] = "nsga2"
+    name: Literal["nsga2", "nsga3", "tpe", "gp", "cmaes", "random", "qmc", "fronts"] = "nsga2"
     options: dict[str, int | float | bool] = Field(
         default_factory=dict, description="Keyword arguments of the sampler's class."
     )
@@ -304,6 +304,12 @@ class SearchTable(Table):
     def _levels_are_nested(self) -> Self:
         if self.levels and self.strategy != "nested":
             raise ValueError("levels are of nested studies: a joint one tells every objective")
+        return self
+
+    @model_validator(mode="after")
+    def _fronts_are_nested(self) -> Self:
+        if self.sampler.name == "fronts" and self.strategy != "nested":
+            raise ValueError("sampler 'fronts' learns inner fronts, which a joint study has not")
         return self
 
     @model_validator(mode="after")

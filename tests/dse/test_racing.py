@@ -65,8 +65,10 @@ class TestSearch:
         assert all(told.outcome.sentences == 0 for told in other.told)
 
     def test_lost_settings_are_recorded(self, tmp_path: Path, raced: MakeRaced) -> None:
-        """A stated ceiling of 0.7 loses settings to designs above it: pruned, with the reason."""
-        spec = racing_spec().with_overrides({"search.racing.accuracy_ceiling": 0.5})
+        """Settings whose accuracy is soon seen to be too low are pruned, with the reason."""
+        spec = racing_spec().with_overrides(
+            {"search.racing.looks": [15, 30, 50], "constraints": ["accuracy >= 0.94"]}
+        )
         search = opened(spec, tmp_path)
         search.run(InlineExecutor(raced(spec)), quiet)
         lost = [told for told in search.told if told.outcome.state == "pruned"]
@@ -143,7 +145,7 @@ class TestStages:
         assert len(traces.at(knobs, 2).tokens) == 60
         assert len(traces.at(knobs, 3).tokens) == 100
 
-    def test_before_the_first_sentence(self, small_traces: Path, raced: MakeRaced) -> None:
+    def test_before_the_first_sentence(self, raced: MakeRaced) -> None:
         """A constraint that no accelerator keeps costs no sentence."""
         spec = spec_of(
             changed(

@@ -16,6 +16,7 @@ from hw_cost import Technology
 from search_space import KnobValue, exit_knobs, model_knobs
 from studies.enumeration import InnerSpace, inner_front
 from studies.floors import dominated
+from studies.fronts import rounded
 from studies.racing import Race, Rules, _lower_means, ceilings
 from studies.recorded import RecordedTraces
 from studies.scoring import Scorer, setting_of
@@ -173,13 +174,12 @@ class TestRace:
         bounds = race._bounds(race._rows, exit_histogram(drawn, race.exits), upper)
         shape = (len(race._rows), len(race.exits))
         late = np.broadcast_to(bounds["deadline_miss_rate"], shape) <= 0.1
-        values = np.stack(
-            [np.broadcast_to(bounds[o.metric], shape)[late] for o in spec.objectives], axis=1
-        )
+        columns = [np.broadcast_to(bounds[o.metric], shape)[late] for o in spec.objectives]
+        values = rounded(np.stack(columns, axis=1))
         seen = set()
         for accuracy in (0.6, 0.8, 0.9, 1.0):
             for energy in np.quantile(values[:, 1], [0.0, 0.3, 0.9]):
-                rival = np.array([[accuracy, energy, values[:, 2].min()]])
+                rival = rounded(np.array([[accuracy, energy, values[:, 2].min()]]))
                 expected = bool(dominated(values, rival, spec.objectives).all())
                 assert race.lost(drawn, upper, rival.tolist()) == expected
                 seen.add(expected)

@@ -1,0 +1,132 @@
+"""Attainment: a front as one vector, and a model of the vectors of settings not yet measured.
+
+On the study's hypervolume axes (0 ideal, 1 the reference) a front is described at a grid of places
+on all axes but the second objective's: the best second objective that a design reaches which is at
+least as good as the place on the others, 1 where none is. The mean of 1 less these values is the
+hypervolume but for the width of the grid, and the attainment of two fronts together is the lower of
+theirs at each place. So the hypervolume that a setting is expected to add is the mean over places
+of what its attainment is expected to lie below the common front's: expected improvements of normal
+variables, each in closed form (Jones, Schonlau and Welch, "Efficient global optimization of
+expensive black-box functions", J. Global Optimization 13, 1998, eq. 15), whatever their
+correlation.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import ndtr
+
+from search_space import Dimension, KnobValue
+from studies.fronts import Axis, FloatArray, normalised
+
+_STEPS: Final = {2: 64, 3: 16, 4: 7, 5: 4}
+"""Places along each axis, by number of objectives: some hundreds in all."""
+_WEIGHTS: Final = (0.1, 0.3, 1.0, 3.0)
+_NOISES: Final = (1e-4, 1e-2)
+"""What the model's two parameters are chosen from, by likelihood."""
+
+
+def attainment(values: FloatArray, objectives: Sequence[Axis]) -> FloatArray:
+    """Attainment (n_places,) of points, between 0 and 1.
+
+    Args:
+        values: (n_points, n_objectives), each in the unit of its metric.
+        objectives: two to five, one for each column.
+    """
+    steps = _STEPS[len(objectives)]
+    centres = (np.arange(steps) + 0.5) / steps
+    places = np.array(list(itertools.product(centres, repeat=len(objectives) - 1)))
+    if len(values) == 0:
+        return np.ones(len(places))
+    points = normalised(values, objectives).clip(min=0.0)
+    others = np.delete(points, 1, axis=1)
+    reached = (others[None] <= places[:, None]).all(axis=2)
+    best: FloatArray = np.where(reached, points[None, :, 1], 1.0).min(axis=1)
+    return np.minimum(best, 1.0)
+
+
+def encoded(
+    points: Sequence[dict[str, KnobValue]], dimensions: Sequence[Dimension]
+) -> NDArray[np.int64]:
+    """Positions (n_points, n_dimensions) of values in the lists of their knobs."""
+    return np.array([[d.values.index(point[d.name]) for d in dimensions] for point in points])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surrogate:
+    """A Gaussian process over knobs, one for all places of the attainment.
+
+    The kernel is a product over knobs of 1 + w k_j, divided by its value at one point, so that
+    effects of single knobs weigh most and those of more together ever less: k_j is 1 for equal
+    values, else 0 for text and exp(-distance) for numbers, whose first and last value are 1 apart.
+    The weight w and the noise are those of the largest likelihood among a few: nothing is carried
+    over from one model to the next.
+
+    Attributes:
+        dimensions: of the knobs, those with one value left out.
+    """
+
+    dimensions: Sequence[Dimension]
+
+    def gains(
+        self,
+        known: NDArray[np.int64],
+        attained: FloatArray,
+        candidates: NDArray[np.int64],
+        front: FloatArray,
+    ) -> FloatArray:
+        """Hypervolume (n_candidates,) that settings are expected to add to a front.
+
+        Args:
+            known: (n_known, n_dimensions) settings measured, as `encoded`.
+            attained: (n_known, n_places) their attainments.
+            candidates: (n_candidates, n_dimensions) settings not measured.
+            front: (n_places,) attainment of the front.
+        """
+        centre, spread = attained.mean(axis=0), attained.std(axis=0)
+        varying = spread > 1e-9
+        if not varying.any():
+            return np.ones(len(candidates))
+        scaled = (attained[:, varying] - centre[varying]) / spread[varying]
+        weight, noise = self._likeliest(known, scaled)
+        factor = cho_factor(self._kernel(known, known, weight) + noise * np.eye(len(known)))
+        across = self._kernel(candidates, known, weight)
+        mean = (across @ cho_solve(factor, scaled)) * spread[varying] + centre[varying]
+        variance = 1.0 + noise - (across * cho_solve(factor, across.T).T).sum(axis=1)
+        sigma = np.sqrt(np.maximum(variance, 1e-12))[:, None] * spread[varying]
+        ahead = (front[varying] - mean) / sigma
+        density = np.exp(-0.5 * ahead**2) / np.sqrt(2 * np.pi)
+        gains: FloatArray = (sigma * (ahead * ndtr(ahead) + density)).sum(axis=1)
+        return gains / attained.shape[1]
+
+    def _likeliest(self, known: NDArray[np.int64], scaled: FloatArray) -> tuple[float, float]:
+        """Weight and noise of the largest likelihood, summed over places."""
+        found = []
+        for weight, noise in itertools.product(_WEIGHTS, _NOISES):
+            kernel = self._kernel(known, known, weight) + noise * np.eye(len(known))
+            factor = cho_factor(kernel)
+            fit = float((scaled * cho_solve(factor, scaled)).sum())
+            volume = 2 * float(np.log(np.diag(factor[0])).sum()) * scaled.shape[1]
+            found.append((fit + volume, weight, noise))
+        _, weight, noise = min(found)
+        return weight, noise
+
+    def _kernel(
+        self, some: NDArray[np.int64], others: NDArray[np.int64], weight: float
+    ) -> FloatArray:
+        kernel = np.ones((len(some), len(others)))
+        for j, dimension in enumerate(self.dimensions):
+            apart = np.abs(some[:, None, j] - others[None, :, j])
+            if any(isinstance(value, str) for value in dimension.values):
+                alike = (apart == 0).astype(np.float64)
+            else:
+                alike = np.exp(-apart / (len(dimension.values) - 1))
+            kernel *= (1 + weight * alike) / (1 + weight)
+        return kernel
