@@ -145,7 +145,9 @@ class _Metered(InlineExecutor):
         return ticket, outcome
 
 
-def run(method: Method, seed: int, study: StudySpec, traces: Path, fronts: ExactFronts) -> list[Row]:
+def run(
+    method: Method, seed: int, study: StudySpec, traces: Path, fronts: ExactFronts
+) -> list[Row]:
     """Rows after each evaluated trial of one search."""
     recorded = RecordedTraces(traces)
     live_s = {n: c.seconds_per_setting for n, c in recorded.manifest.checkpoints.items()}

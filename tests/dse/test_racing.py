@@ -67,7 +67,7 @@ class TestSearch:
     def test_lost_settings_are_recorded(self, tmp_path: Path, raced: MakeRaced) -> None:
         """Settings whose accuracy is soon seen to be too low are pruned, with the reason."""
         spec = racing_spec().with_overrides(
-            {"search.racing.looks": [15, 30, 50], "constraints": ["accuracy >= 0.94"]}
+            {"search.racing.looks": [15, 30, 50], "constraints": ["accuracy >= 0.93"]}
         )
         search = opened(spec, tmp_path)
         search.run(InlineExecutor(raced(spec)), quiet)
