@@ -25,6 +25,7 @@ from typing import Any, Final
 import numpy as np
 
 from dse.evaluation import Evaluation, Flat, Outcome, as_plain
+from dse.racing import Rivals
 from search_space import MODEL_KNOBS, model_knobs
 from studies.fronts import FloatArray, hypervolume, non_dominated
 from studies.presets import load_study
@@ -106,8 +107,9 @@ class ExactFronts:
         return self.front_of(self.settings())
 
     def front_of(self, flats: Iterable[Flat]) -> FloatArray:
-        """Values (n_points, n_objectives) of the exact front of some settings."""
-        values = np.array([row for flat in flats for row in self[flat].outcome.values])
+        """Values (n_points, n_objectives) of the exact front of those settings that may be."""
+        known = [self._fronts[key] for key in map(setting_key, flats) if key in self._fronts]
+        values = np.array([row for front in known for row in front.outcome.values])
         kept: FloatArray = values[non_dominated(values, self._spec.objectives)]
         return kept
 
@@ -123,8 +125,9 @@ class ReplayedEvaluation(Evaluation):
         super().__init__(spec, RecordedTraces(traces))
         self._fronts = fronts
 
-    def evaluate_setting(self, flat: Flat) -> Outcome:
-        """The inner front that is known."""
+    def evaluate_setting(self, flat: Flat, rivals: Rivals | None = None) -> Outcome:
+        """The inner front that is known; nothing is raced."""
+        assert rivals is None
         return self._fronts[flat].outcome
 
 

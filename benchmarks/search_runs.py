@@ -78,12 +78,12 @@ METHODS: Final = {
     },
     "nested gp": Method(strategy="nested", sampler="gp", trials=40, options={}),
     "joint nsga2": Method(
-        strategy="joint", sampler="nsga2", trials=800, options={"population_size": 24}
+        strategy="joint", sampler="nsga2", trials=400, options={"population_size": 24}
     ),
-    "joint random": Method(strategy="joint", sampler="random", trials=800, options={}),
-    "joint tpe": Method(strategy="joint", sampler="tpe", trials=300, options={}),
+    "joint random": Method(strategy="joint", sampler="random", trials=400, options={}),
+    "joint tpe": Method(strategy="joint", sampler="tpe", trials=200, options={}),
     "joint gp": Method(strategy="joint", sampler="gp", trials=60, options={}),
-    "joint pymoo": Method(strategy="joint", sampler="pymoo", trials=800, options={"pop_size": 24}),
+    "joint pymoo": Method(strategy="joint", sampler="pymoo", trials=400, options={"pop_size": 24}),
 }
 
 

@@ -26,7 +26,7 @@ from scipy.special import ndtr
 from search_space import Dimension, KnobValue
 from studies.fronts import Axis, FloatArray, normalised
 
-_STEPS: Final = {2: 64, 3: 16, 4: 7, 5: 4}
+_STEPS: Final = {2: 64, 3: 10, 4: 5, 5: 3}
 """Places along each axis, by number of objectives: some hundreds in all."""
 _WEIGHTS: Final = (0.1, 0.3, 1.0, 3.0)
 _NOISES: Final = (1e-4, 1e-2)
