@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
-WIDTH: Final, HEIGHT: Final = 860, 440
-LEFT: Final, RIGHT: Final, TOP: Final, BOTTOM: Final = 60, 200, 20, 46
+WIDTH: Final = 860
+HEIGHT: Final = 440
+LEFT: Final = 60
+RIGHT: Final = 200
+TOP: Final = 20
+BOTTOM: Final = 46
 _COLOURS: Final = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
     *("#000000", "#7f7f7f", "#8c564b", "#17becf", "#bcbd22"),
 )
 
 
-def chart(
-    curves: Mapping[str, Sequence[float]], low: float, x_title: str, y_title: str
-) -> str:
+def chart(curves: Mapping[str, Sequence[float]], low: float, x_title: str, y_title: str) -> str:
     """The picture of curves over 1, 2, …; names that begin with ``joint`` are dotted.
 
     Args:

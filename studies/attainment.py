@@ -103,8 +103,9 @@ class Surrogate:
         sigma = np.sqrt(np.maximum(variance, 1e-12))[:, None] * spread[varying]
         ahead = (front[varying] - mean) / sigma
         density = np.exp(-0.5 * ahead**2) / np.sqrt(2 * np.pi)
-        gains: FloatArray = (sigma * (ahead * ndtr(ahead) + density)).sum(axis=1)
-        return gains / attained.shape[1]
+        improvements = sigma * (ahead * ndtr(ahead) + density)
+        gains: FloatArray = improvements.sum(axis=1) / attained.shape[1]
+        return gains
 
     def _likeliest(self, known: NDArray[np.int64], scaled: FloatArray) -> tuple[float, float]:
         """Weight and noise of the largest likelihood, summed over places."""

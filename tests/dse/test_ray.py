@@ -125,7 +125,7 @@ def deadly_worker(marker: Path) -> type:
     """A worker that one setting kills every time, and another the first time only."""
 
     class Deadly(executors._Worker):
-        def evaluate(self, kind: Kind, flat: Flat, rivals: Rivals | None) -> Outcome:
+        def evaluate(self, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> Outcome:
             if FATAL.items() <= flat.items():
                 os.kill(os.getpid(), signal.SIGKILL)
             if UNLUCKY.items() <= flat.items() and not marker.exists():
@@ -174,7 +174,7 @@ def unreliable_worker(marker: Path) -> type:
     """A worker that hangs on one setting, and on another raises, for want of memory at first."""
 
     class Unreliable(executors._Worker):
-        def evaluate(self, kind: Kind, flat: Flat, rivals: Rivals | None) -> Outcome:
+        def evaluate(self, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> Outcome:
             if FATAL.items() <= flat.items():
                 time.sleep(600)
             if UNLUCKY.items() <= flat.items() and not marker.exists():
