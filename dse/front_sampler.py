@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial, TrialState
 from dse.knob_parameters import is_categorical, parameter
 from search_space import MODEL_KNOBS, KnobValue, model_knobs
 from studies.attainment import Surrogate, attainment, encoded
+from studies.fronts import FloatArray
 from studies.spec import StudySpec
 
 _MOST_CANDIDATES: Final = 4_096
@@ -59,6 +60,9 @@ class FrontSampler(BaseSampler):
         self._fixed = {d.name: d.values[0] for d in (space[n] for n in MODEL_KNOBS) if d.is_fixed}
         self._points = space.points(MODEL_KNOBS)
         self._codes = encoded(self._points, self._free)
+        self._traces = [model_knobs(point).trace_key() for point in self._points]
+        self._keys = [self._key(point) for point in self._points]
+        self._known: dict[int, FloatArray] = {}
         self._surrogate = Surrogate(dimensions=self._free)
         self._n_startup = n_startup_trials
         self._shared_cost = shared_trace_cost
@@ -89,7 +93,7 @@ class FrontSampler(BaseSampler):
         trials = [t for t in study.get_trials(deepcopy=False) if "flat" in t.user_attrs]
         told = [t for t in trials if t.state == TrialState.COMPLETE and "outcome" in t.user_attrs]
         tried = {self._key(t.user_attrs["flat"]) for t in trials}
-        left = [i for i, point in enumerate(self._points) if self._key(point) not in tried]
+        left = [i for i, key in enumerate(self._keys) if key not in tried]
         if not left:
             left = list(range(len(self._points)))
         if len(left) > _MOST_CANDIDATES:
@@ -129,18 +133,21 @@ class FrontSampler(BaseSampler):
     def _promising(self, left: list[int], told: list[FrozenTrial]) -> int:
         """The setting with the largest expected gain for its cost."""
         flats = [self._whole(t.user_attrs["flat"]) for t in told]
-        attained = np.array([self._attained(t.user_attrs["outcome"]) for t in told])
+        attained = np.array([self._attained(t) for t in told])
         gains = self._surrogate.gains(
             encoded(flats, self._free), attained, self._codes[left], attained.min(axis=0)
         )
         measured = {model_knobs(flat).trace_key() for flat in flats}
-        shared = [model_knobs(self._points[i]).trace_key() in measured for i in left]
+        shared = [self._traces[i] in measured for i in left]
         return int((gains / np.where(shared, self._shared_cost, 1.0)).argmax())
 
-    def _attained(self, outcome: dict[str, Any]) -> Any:
-        rows = outcome.get("values") or outcome.get("estimate") or []
-        values = np.array(rows, dtype=np.float64).reshape(-1, len(self._objectives))
-        return attainment(values, self._objectives)
+    def _attained(self, trial: FrozenTrial) -> FloatArray:
+        if trial.number not in self._known:
+            outcome = trial.user_attrs["outcome"]
+            rows = outcome.get("values") or outcome.get("estimate") or []
+            values = np.array(rows, dtype=np.float64).reshape(-1, len(self._objectives))
+            self._known[trial.number] = attainment(values, self._objectives)
+        return self._known[trial.number]
 
     def _whole(self, flat: Point) -> Point:
         return {**self._fixed, **flat}

@@ -124,10 +124,16 @@ class Surrogate:
     ) -> FloatArray:
         kernel = np.ones((len(some), len(others)))
         for j, dimension in enumerate(self.dimensions):
-            apart = np.abs(some[:, None, j] - others[None, :, j])
-            if any(isinstance(value, str) for value in dimension.values):
-                alike = (apart == 0).astype(np.float64)
-            else:
-                alike = np.exp(-apart / (len(dimension.values) - 1))
-            kernel *= (1 + weight * alike) / (1 + weight)
+            table = (1 + weight * _likeness(dimension)) / (1 + weight)
+            kernel *= table[some[:, None, j], others[None, :, j]]
         return kernel
+
+
+def _likeness(dimension: Dimension) -> FloatArray:
+    """Likeness (n_values, n_values) of a knob's values, 1 on the diagonal."""
+    n_values = len(dimension.values)
+    if any(isinstance(value, str) for value in dimension.values):
+        return np.eye(n_values)
+    places = np.arange(n_values) / max(1, n_values - 1)
+    alike: FloatArray = np.exp(-np.abs(places[:, None] - places[None]))
+    return alike

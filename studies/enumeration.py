@@ -76,7 +76,7 @@ class InnerSpace:
         except ValueError as error:
             raise StudyFileError(
                 f"A nested study enumerates every accelerator, and there are more than "
-                f"{MOST_ACCELERATORS:,}: give hardware knobs fewer values, or use the joint strategy."
+                f"{MOST_ACCELERATORS:,}: give hardware knobs fewer values, or search jointly."
             ) from error
         columns = AcceleratorColumns.from_knobs([hardware_knobs(h) for h in hardware])
         return cls(tuple(space.points(EXIT_KNOBS)), hardware, columns, joined)
