@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,17 +82,22 @@ def compared(
     counts = race_counts(with_racing, raced)
     whole = counts["sentences"] + counts["sentences_saved"]
     flats = [told.flat for told in with_racing.told]
-    lost = {trace_of(t.flat) for t in with_racing.told if t.outcome.state == "pruned"}
-    kept = {trace_of(t.flat) for t in with_racing.told if t.outcome.state != "pruned"}
+    measured: dict[tuple[Any, ...], int] = defaultdict(int)
+    for told in with_racing.told:
+        measured[trace_of(told.flat)] = max(measured[trace_of(told.flat)], told.outcome.sentences)
+    n_select = max(measured.values())
+    n_begun = [n for n in measured.values() if n < n_select]
     on_both = _rows(plain) & _rows(with_racing)
     tried = {json.dumps(flat, sort_keys=True) for flat in flats}
     same_tried = tried == {json.dumps(told.flat, sort_keys=True) for told in plain.told}
     exact = {tuple(row) for row in fronts.front_of(flats).tolist()}
     return {
         "seed": seed,
-        "traces": len({trace_of(flat) for flat in flats}),
-        "traces_stopped": len(lost - kept),
+        "traces": len(measured),
+        "traces_not_begun": sum(n == 0 for n in n_begun),
+        "traces_stopped_at_a_look": sum(n > 0 for n in n_begun),
         "settings_stopped": counts["pruned"],
+        "share_saved_at_looks": round(sum(n_select - n for n in n_begun if n) / whole, 4),
         "share_saved": round(counts["sentences_saved"] / whole, 4),
         "hypervolume": with_racing.archive.hypervolume,
         "without_racing": plain.archive.hypervolume,
@@ -116,9 +123,10 @@ def main() -> None:
     spec = benchmark_study(arguments.study)
     fronts = ExactFronts.of(arguments.fronts, spec, arguments.traces)
     raced = RacedReplay(spec.with_overrides({"search.racing": {}}), arguments.traces, fronts)
-    rows = [
-        compared(spec, arguments.traces, fronts, raced, seed) for seed in range(arguments.seeds)
-    ]
+    rows = []
+    for seed in range(arguments.seeds):
+        rows.append(compared(spec, arguments.traces, fronts, raced, seed))
+        print(rows[-1], file=sys.stderr, flush=True)
     saved = [row["share_saved"] for row in rows]
     result = {
         "seeds": rows,

@@ -15,6 +15,7 @@ from evaluators.checkpoints import checkpoint_folder
 from evaluators.encoders import encoder_shape
 from evaluators.glue import GlueDataError, TaskData, load_task
 from evaluators.live import LiveEvaluator
+from evaluators.stages import looks_below
 from evaluators.tasks import glue_task
 from evaluators.trace_cache import MIB, TraceCache
 from evaluators.traces import ExitTrace
@@ -71,7 +72,10 @@ class LiveSource:
         """The evaluator of a checkpoint."""
         if checkpoint not in self._evaluators:
             self._evaluators[checkpoint] = LiveEvaluator(
-                self.folder(checkpoint), self.data, self.cache, self._looks
+                self.folder(checkpoint),
+                self.data,
+                self.cache,
+                looks_below(len(self.data.select), self._looks),
             )
         return self._evaluators[checkpoint]
 

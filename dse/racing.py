@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluators.stages import looks_below
 from evaluators.traces import ExitTrace
 from hw_cost import EncoderShape
 from search_space import KnobValue, ModelKnobs, TraceKey, model_knobs
@@ -78,7 +79,10 @@ class Racing:
 
     def selected(self, knobs: ModelKnobs) -> ExitTrace:
         """The trace of all ``select`` sentences of a setting, those of other splits unmeasured."""
-        return self._traces.at(knobs, len(self.rules.looks) + 1)
+        return self._traces.at(knobs, len(self._looks(knobs.checkpoint)) + 1)
+
+    def _looks(self, checkpoint: str) -> tuple[int, ...]:
+        return looks_below(len(self._source.select_tokens(checkpoint)), self.rules.looks)
 
     def run(
         self, flat: Mapping[str, KnobValue], inner: InnerSpace, rivals: Rivals
@@ -109,7 +113,7 @@ class Racing:
         )
         if race.unfit is not None:
             return race.setting, race.unfit, False
-        for stage, count in enumerate((0, *self.rules.looks)):
+        for stage, count in enumerate((0, *self._looks(knobs.checkpoint))):
             drawn = self._traces.at(knobs, stage)
             key = (knobs.trace_key(), stage)
             if key not in self._ceilings:

@@ -62,6 +62,11 @@ def checked_looks(looks: Sequence[int], n_select: int) -> None:
         raise ValueError(f"looks {list(looks)}: expected rising numbers from 0 to {n_select - 1}.")
 
 
+def looks_below(n_select: int, looks: Sequence[int]) -> tuple[int, ...]:
+    """Looks of which there are sentences left: tasks differ in how many they have."""
+    return tuple(look for look in looks if look < n_select)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     """What is known of a setting part-way through its sentences.

@@ -28,9 +28,11 @@ from studies.fronts import Axis, FloatArray, normalised
 
 _STEPS: Final = {2: 64, 3: 10, 4: 5, 5: 3}
 """Places along each axis, by number of objectives: some hundreds in all."""
-_WEIGHTS: Final = (0.1, 0.3, 1.0, 3.0)
-_NOISES: Final = (1e-4, 1e-2)
-"""What the model's two parameters are chosen from, by likelihood."""
+_WEIGHTS: Final = (0.03, 0.3, 3.0)
+_NOISES: Final = (1e-3, 1e-2)
+"""What the model's parameters are chosen from, by likelihood."""
+_LIKELIHOOD_PLACES: Final = 25
+"""Places that the likelihood is summed over."""
 
 
 def attainment(values: FloatArray, objectives: Sequence[Axis]) -> FloatArray:
@@ -63,11 +65,10 @@ def encoded(
 class Surrogate:
     """A Gaussian process over knobs, one for all places of the attainment.
 
-    The kernel is a product over knobs of 1 + w k_j, divided by its value at one point, so that
-    effects of single knobs weigh most and those of more together ever less: k_j is 1 for equal
-    values, else 0 for text and exp(-distance) for numbers, whose first and last value are 1 apart.
-    The weight w and the noise are those of the largest likelihood among a few: nothing is carried
-    over from one model to the next.
+    The kernel is a product over knobs of (1 + w_j k_j) / (1 + w_j): k_j is 1 for equal values, else
+    0 for text and exp(-distance) for numbers, whose first and last value are 1 apart. The larger
+    the weight w_j, the more a knob decides. Weights and noise are chosen by likelihood, anew for
+    each model: nothing is carried over from one to the next.
 
     Attributes:
         dimensions: of the knobs, those with one value left out.
@@ -95,9 +96,9 @@ class Surrogate:
         if not varying.any():
             return np.ones(len(candidates))
         scaled = (attained[:, varying] - centre[varying]) / spread[varying]
-        weight, noise = self._likeliest(known, scaled)
-        factor = cho_factor(self._kernel(known, known, weight) + noise * np.eye(len(known)))
-        across = self._kernel(candidates, known, weight)
+        weights, noise = self._likeliest(known, scaled)
+        factor = cho_factor(self._kernel(known, known, weights) + noise * np.eye(len(known)))
+        across = self._kernel(candidates, known, weights)
         mean = (across @ cho_solve(factor, scaled)) * spread[varying] + centre[varying]
         variance = 1.0 + noise - (across * cho_solve(factor, across.T).T).sum(axis=1)
         sigma = np.sqrt(np.maximum(variance, 1e-12))[:, None] * spread[varying]
@@ -107,26 +108,49 @@ class Surrogate:
         gains: FloatArray = improvements.sum(axis=1) / attained.shape[1]
         return gains
 
-    def _likeliest(self, known: NDArray[np.int64], scaled: FloatArray) -> tuple[float, float]:
-        """Weight and noise of the largest likelihood, summed over places."""
-        found = []
-        for weight, noise in itertools.product(_WEIGHTS, _NOISES):
-            kernel = self._kernel(known, known, weight) + noise * np.eye(len(known))
-            factor = cho_factor(kernel)
-            fit = float((scaled * cho_solve(factor, scaled)).sum())
-            volume = 2 * float(np.log(np.diag(factor[0])).sum()) * scaled.shape[1]
-            found.append((fit + volume, weight, noise))
-        _, weight, noise = min(found)
-        return weight, noise
+    def _likeliest(self, known: NDArray[np.int64], scaled: FloatArray) -> tuple[FloatArray, float]:
+        """Weights (n_dimensions,) and noise of a large likelihood, summed over some of the places.
+
+        One weight after the other is chosen, the others as they are, and the noise in the end.
+        """
+        some = scaled[:, :: max(1, scaled.shape[1] // _LIKELIHOOD_PLACES)]
+        tables = [_likeness(d)[known[:, None, j], known[None, :, j]] for j, d in self._numbered()]
+        weights = np.full(len(tables), _WEIGHTS[1])
+        for j, table in enumerate(tables):
+            others = np.ones_like(table)
+            for k, other in enumerate(tables):
+                if k != j:
+                    others *= _factor(other, weights[k])
+            weights[j] = min(
+                _WEIGHTS, key=lambda w: _misfit(others * _factor(table, w), _NOISES[0], some)
+            )
+        kernel = self._kernel(known, known, weights)
+        return weights, min(_NOISES, key=lambda noise: _misfit(kernel, noise, some))
+
+    def _numbered(self) -> list[tuple[int, Dimension]]:
+        return list(enumerate(self.dimensions))
 
     def _kernel(
-        self, some: NDArray[np.int64], others: NDArray[np.int64], weight: float
+        self, some: NDArray[np.int64], others: NDArray[np.int64], weights: FloatArray
     ) -> FloatArray:
         kernel = np.ones((len(some), len(others)))
-        for j, dimension in enumerate(self.dimensions):
-            table = (1 + weight * _likeness(dimension)) / (1 + weight)
+        for j, dimension in self._numbered():
+            table = _factor(_likeness(dimension), weights[j])
             kernel *= table[some[:, None, j], others[None, :, j]]
         return kernel
+
+
+def _factor(alike: FloatArray, weight: float) -> FloatArray:
+    """What a knob multiplies the kernel by."""
+    factor: FloatArray = (1 + weight * alike) / (1 + weight)
+    return factor
+
+
+def _misfit(kernel: FloatArray, noise: float, scaled: FloatArray) -> float:
+    """Twice the negative logarithm of the likelihood, but for a constant."""
+    factor = cho_factor(kernel + noise * np.eye(len(kernel)))
+    fit = float((scaled * cho_solve(factor, scaled)).sum())
+    return fit + 2 * float(np.log(np.diag(factor[0])).sum()) * scaled.shape[1]
 
 
 def _likeness(dimension: Dimension) -> FloatArray:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluators.faults.trials import FaultTrials
-from evaluators.stages import checked_looks, first_drawn
+from evaluators.stages import first_drawn, looks_below
 from evaluators.traces import ExitTrace, Split
 from hw_cost import EncoderShape
 from search_space import ModelKnobs, TraceKey, nearest
@@ -99,7 +99,8 @@ class RecordedTraces:
 
         Args:
             folder: where they are.
-            looks: after how many drawn ``select`` sentences `stages` gives a partial trace.
+            looks: after how many drawn ``select`` sentences `stages` gives a partial trace; those
+                at all of them or more are left out.
 
         Raises:
             RecordedTracesError: the manifest is missing or damaged.
@@ -176,13 +177,11 @@ class RecordedTraces:
 
         Raises:
             RecordedTracesError: as of `trace`.
-            ValueError: the looks do not rise from 0 to less than all ``select`` sentences.
         """
         whole = self.trace(knobs)
         if self._looks:
             n_select = int((whole.splits == Split.SELECT).sum())
-            checked_looks(self._looks, n_select)
-            for count in (*self._looks, n_select):
+            for count in (*looks_below(n_select, self._looks), n_select):
                 yield first_drawn(whole, count)
         yield whole
 

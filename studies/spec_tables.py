@@ -250,7 +250,7 @@ class RacingTable(Table):
     looks: list[Annotated[Whole, Field(gt=0)]] = Field(
         default=[250, 500],
         description="Numbers of drawn sentences, rising, after which a setting is looked at; one "
-        "look comes before the first sentence.",
+        "look comes before the first sentence, and those beyond the last are left out.",
     )
     risk: Number = Field(
         default=0.05,

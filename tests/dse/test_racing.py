@@ -145,6 +145,13 @@ class TestStages:
         assert len(traces.at(knobs, 2).tokens) == 60
         assert len(traces.at(knobs, 3).tokens) == 100
 
+    def test_looks_beyond_the_sentences(self, raced: MakeRaced) -> None:
+        """A task with fewer sentences than a look has is raced at the others."""
+        racing = {"looks": [30, 60, 500]}
+        spec = spec_of(changed(tiny_document(), {"search.racing": racing}), "test")
+        flat = spec.search_space().points(MODEL_KNOBS)[0]
+        assert raced(spec).evaluate("setting", flat, []).sentences == 60
+
     def test_before_the_first_sentence(self, raced: MakeRaced) -> None:
         """A constraint that no accelerator keeps costs no sentence."""
         spec = spec_of(

@@ -77,10 +77,10 @@ class TestSurrogate:
         gains = self.model.gains(known, attained, candidates, front)
         centre, spread = attained.mean(axis=0), attained.std(axis=0)
         scaled = (attained - centre) / spread
-        weight, noise = self.model._likeliest(known, scaled)
+        weights, noise = self.model._likeliest(known, scaled)
         kernel = self.model._kernel
-        inverse = np.linalg.inv(kernel(known, known, weight) + noise * np.eye(len(known)))
-        across = kernel(candidates, known, weight)
+        inverse = np.linalg.inv(kernel(known, known, weights) + noise * np.eye(len(known)))
+        across = kernel(candidates, known, weights)
         mean = across @ inverse @ scaled * spread + centre
         sigma = np.sqrt(1 + noise - np.einsum("ij,jk,ik->i", across, inverse, across))
         draws = mean + sigma[:, None] * spread * rng.normal(size=(200_000, *mean.shape))
