@@ -150,7 +150,8 @@ def _misfit(kernel: FloatArray, noise: float, scaled: FloatArray) -> float:
     """Twice the negative logarithm of the likelihood, but for a constant."""
     factor = cho_factor(kernel + noise * np.eye(len(kernel)))
     fit = float((scaled * cho_solve(factor, scaled)).sum())
-    return fit + 2 * float(np.log(np.diag(factor[0])).sum()) * scaled.shape[1]
+    volume = float(np.log(np.diag(factor[0])).sum())
+    return fit + 2 * volume * float(scaled.shape[1])
 
 
 def _likeness(dimension: Dimension) -> FloatArray:
