@@ -1,6 +1,6 @@
 """What racing saves, and whether the front is the same: nested studies with and without it.
 
-``python benchmarks/racing.py FRONTS [--seeds 10] [--study edgebert-sst2] [--json]``
+``python benchmarks/racing.py FRONTS [--seeds 10] [--looks 250 500] [--study NAME] [--json]``
 
 Sentences are replayed from recorded traces in the order in which they are drawn; inner fronts of
 settings that go on come from the folder FRONTS (`exact_fronts`), which is made if need be. Each
@@ -16,6 +16,7 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,15 +71,17 @@ def searched(spec: StudySpec, evaluation: Evaluation) -> Search:
 
 
 def compared(
-    spec: StudySpec, traces: Path, fronts: ExactFronts, raced: RacedReplay, seed: int
+    spec: StudySpec,
+    traces: Path,
+    fronts: ExactFronts,
+    raced: RacedReplay,
+    looks: Sequence[int],
+    seed: int,
 ) -> dict[str, Any]:
     """One seed with and without racing."""
     plain_spec = spec.with_overrides({"search.seed": seed})
     plain = searched(plain_spec, ReplayedEvaluation(plain_spec, traces, fronts))
-    racing = {"racing": {}} | {"seed": seed}
-    with_racing = searched(
-        spec.with_overrides({f"search.{name}": value for name, value in racing.items()}), raced
-    )
+    with_racing = searched(plain_spec.with_overrides({"search.racing.looks": looks}), raced)
     counts = race_counts(with_racing, raced)
     whole = counts["sentences"] + counts["sentences_saved"]
     flats = [told.flat for told in with_racing.told]
@@ -118,14 +121,17 @@ def main() -> None:
     parser.add_argument("fronts", type=Path)
     parser.add_argument("--study", default="edgebert-sst2")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--looks", type=int, nargs="*", default=[250, 500])
     parser.add_argument("--traces", type=Path, default=SHIPPED)
     arguments = parsed(parser)
     spec = benchmark_study(arguments.study)
     fronts = ExactFronts.of(arguments.fronts, spec, arguments.traces)
-    raced = RacedReplay(spec.with_overrides({"search.racing": {}}), arguments.traces, fronts)
+    raced = RacedReplay(
+        spec.with_overrides({"search.racing.looks": arguments.looks}), arguments.traces, fronts
+    )
     rows = []
     for seed in range(arguments.seeds):
-        rows.append(compared(spec, arguments.traces, fronts, raced, seed))
+        rows.append(compared(spec, arguments.traces, fronts, raced, arguments.looks, seed))
         print(rows[-1], file=sys.stderr, flush=True)
     saved = [row["share_saved"] for row in rows]
     result = {

@@ -248,9 +248,9 @@ class RacingTable(Table):
     """How settings are stopped part-way through their sentences (`studies.racing`)."""
 
     looks: list[Annotated[Whole, Field(gt=0)]] = Field(
-        default=[250, 500],
-        description="Numbers of drawn sentences, rising, after which a setting is looked at; one "
-        "look comes before the first sentence, and those beyond the last are left out.",
+        default=[],
+        description="Numbers of drawn sentences, rising, after which a setting is looked at again; "
+        "the first look comes before any, and those beyond the last sentence are left out.",
     )
     risk: Number = Field(
         default=0.05,
