@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.racing import Racing, Rivals
 from evaluators.codecs.errors import NotFiniteError
 from evaluators.traces import ExitTrace
 from hw_cost import AnalyticModel, EncoderShape, envm_violation, load_technology
@@ -21,9 +25,9 @@ from search_space import (
     model_knobs,
 )
 from studies.cost_models import model_maker
-from studies.enumeration import InnerSpace, inner_front, within
+from studies.enumeration import InnerFront, InnerSpace, inner_front, within
 from studies.fronts import hypervolume
-from studies.recorded import RecordedTraces, RecordedTracesError
+from studies.recorded import SHIPPED, RecordedTraces, RecordedTracesError
 from studies.scoring import Scorer, Setting, score_one, setting_of
 from studies.spec import StudyFileError, StudySpec
 
@@ -39,13 +43,20 @@ class TraceSource(Protocol):
     def shape(self, checkpoint: str) -> EncoderShape:
         """Shape of a checkpoint's encoder."""
 
+    def stages(self, knobs: ModelKnobs) -> Iterator[ExitTrace]:
+        """The trace of a setting as it is measured, the whole one last."""
+
+    def select_tokens(self, checkpoint: str) -> NDArray[np.int64]:
+        """Token counts (n_select,) of the ``select`` sentences."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of one task.
 
     Attributes:
-        state: ``complete``, ``infeasible`` (a result: the reason says why) or ``failed``.
+        state: ``complete``, ``infeasible`` (a result: the reason says why), ``pruned`` (its race
+            was lost) or ``failed``.
         reason: one sentence unless complete.
         metrics: joint: every metric of the design.
         values: objective values: joint one row, nested one row for each point of the inner front.
@@ -53,12 +64,15 @@ class Outcome:
         exits: nested: rows of its exit settings.
         designs_scored: designs that the outcome is of.
         designs_pruned: nested: those of them that no score was needed for.
-        own_hypervolume: nested: hypervolume of this setting's front alone.
+        own_hypervolume: nested: hypervolume of this setting's front alone; of a pruned one that of
+            the estimate.
+        estimate: pruned: values of the inner front on the sentences drawn, if any was.
+        sentences: racing: sentences of the setting that were measured.
         seconds: time it took.
         notes: sentences for the user, from a worker that cannot tell them; the executor does.
     """
 
-    state: Literal["complete", "infeasible", "failed"]
+    state: Literal["complete", "infeasible", "pruned", "failed"]
     reason: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
     values: list[list[float]] = field(default_factory=list)
@@ -67,6 +81,8 @@ class Outcome:
     designs_scored: int = 0
     designs_pruned: int = 0
     own_hypervolume: float = 0.0
+    estimate: list[list[float]] = field(default_factory=list)
+    sentences: int = 0
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
 
@@ -109,7 +125,8 @@ def make_source(
         RecordedTracesError: there are no recorded traces, or they are of another task.
     """
     if spec.evaluator.kind == "recorded":
-        recorded = RecordedTraces(*(Path(p) for p in [options.recorded] if p is not None))
+        folder = SHIPPED if options.recorded is None else Path(options.recorded)
+        recorded = RecordedTraces(folder, looks_of(spec))
         if recorded.manifest.task != spec.scenario.task:
             raise RecordedTracesError(
                 f"Recorded traces are of {recorded.manifest.task}, the study is of "
@@ -120,6 +137,11 @@ def make_source(
     from dse.live import LiveSource  # torch: only where sentences are evaluated
 
     return LiveSource(spec, options, say)
+
+
+def looks_of(spec: StudySpec) -> tuple[int, ...]:
+    """Numbers of drawn sentences after which a study looks at a setting; none without racing."""
+    return () if spec.search.racing is None else (0, *spec.search.racing.looks)
 
 
 class Evaluation:
@@ -151,6 +173,9 @@ class Evaluation:
             self.scorer, metrics=tuple(dict.fromkeys(objectives + constrained))
         )
         self._inner: InnerSpace | None = None
+        self._racing = (
+            None if spec.search.racing is None else Racing(spec, self.asked_scorer, source)
+        )
 
     def setting(self, flat: Flat) -> Setting:
         """The measured setting of a flat point's model knobs."""
@@ -160,31 +185,64 @@ class Evaluation:
         if key not in self._settings:
             if knobs.trace_key() not in self._traces:
                 self._traces[knobs.trace_key()] = self._source.trace(knobs)
-            trace, shape = self._traces[knobs.trace_key()], self._source.shape(knobs.checkpoint)
-            padded, longest = self.scorer.scenario.padded_tokens, int(trace.tokens.max())
-            if padded is not None and not longest <= padded <= shape.longest_sentence:
-                raise StudyFileError(
-                    f"scenario.sequences 'padded({padded})': expected {longest} (the longest "
-                    f"sentence) to {shape.longest_sentence} tokens (the positions of "
-                    f"{knobs.checkpoint})."
-                )
-            self._settings[key] = setting_of(knobs, trace, shape)
+            self._settings[key] = self._checked(knobs, self._traces[knobs.trace_key()])
         return self._settings[key]
 
-    def evaluate_setting(self, flat: Flat) -> Outcome:
-        """Exact inner front of one setting of the model knobs."""
-        started = time.perf_counter()
+    def selected_setting(self, flat: Flat) -> Setting:
+        """The same where the ``select`` sentences are enough: racing measures no others."""
+        if self._racing is None:
+            return self.setting(flat)
+        knobs = model_knobs(flat)
+        return self._checked(knobs, self._racing.selected(knobs))
+
+    def _checked(self, knobs: ModelKnobs, trace: ExitTrace) -> Setting:
+        shape = self._source.shape(knobs.checkpoint)
+        padded, longest = self.scorer.scenario.padded_tokens, int(trace.tokens.max())
+        if padded is not None and not longest <= padded <= shape.longest_sentence:
+            raise StudyFileError(
+                f"scenario.sequences 'padded({padded})': expected {longest} (the longest "
+                f"sentence) to {shape.longest_sentence} tokens (the positions of "
+                f"{knobs.checkpoint})."
+            )
+        return setting_of(knobs, trace, shape)
+
+    def inner_front(self, setting: Setting, flat: Flat) -> InnerFront:
+        """Exact front over all exits and accelerators of a setting."""
+        return inner_front(
+            self.asked_scorer,
+            setting,
+            dict(flat),
+            self.inner,
+            self._spec.objectives,
+            self._spec.constraints,
+        )
+
+    @property
+    def inner(self) -> InnerSpace:
+        """The grid that is enumerated for every setting."""
         if self._inner is None:
             self._inner = InnerSpace.of(self._spec.search_space())
+        return self._inner
+
+    def evaluate_setting(self, flat: Flat, rivals: Rivals | None = None) -> Outcome:
+        """Exact inner front of one setting of the model knobs.
+
+        Args:
+            flat: its knobs.
+            rivals: the front that it is raced against; None for no race.
+        """
+        started = time.perf_counter()
         spec = self._spec
-        front = inner_front(
-            self.asked_scorer,
-            self.setting(flat),
-            dict(flat),
-            self._inner,
-            spec.objectives,
-            spec.constraints,
-        )
+        if self._racing is not None and rivals is not None:
+            setting, reason, is_fit = self._racing.run(flat, self.inner, rivals)
+            if not is_fit:
+                seconds = time.perf_counter() - started
+                return Outcome(state="infeasible", reason=reason, seconds=seconds)
+            if reason:
+                return self._lost(flat, setting, reason, started)
+        setting = self.selected_setting(flat)
+        front = self.inner_front(setting, flat)
+        measured = 0 if self._racing is None else len(setting.trace.tokens)
         seconds = time.perf_counter() - started
         if front.designs_feasible == 0:
             commonest = max(front.reasons, key=lambda r: front.reasons[r], default="")
@@ -193,6 +251,7 @@ class Evaluation:
                 reason=commonest or "every design breaks a constraint",
                 designs_scored=front.designs_scored,
                 designs_pruned=front.designs_pruned,
+                sentences=measured,
                 seconds=seconds,
             )
         return Outcome(
@@ -203,7 +262,21 @@ class Evaluation:
             designs_scored=front.designs_scored,
             designs_pruned=front.designs_pruned,
             own_hypervolume=hypervolume(front.values, spec.objectives),
+            sentences=measured,
             seconds=seconds,
+        )
+
+    def _lost(self, flat: Flat, setting: Setting, reason: str, started: float) -> Outcome:
+        """Outcome of a setting that lost its race, with its front on the sentences drawn."""
+        drawn = len(setting.trace.tokens)
+        values = self.inner_front(setting, flat).values if drawn else np.zeros((0, 0))
+        return Outcome(
+            state="pruned",
+            reason=reason,
+            estimate=values.tolist(),
+            own_hypervolume=hypervolume(values, self._spec.objectives),
+            sentences=drawn,
+            seconds=time.perf_counter() - started,
         )
 
     def evaluate_design(self, flat: Flat) -> Outcome:
@@ -252,15 +325,24 @@ class Evaluation:
             has_dram=hardware.dram is not DramKind.NONE,
         )
 
-    def evaluate(self, kind: Literal["setting", "design"], flat: Flat) -> Outcome:
+    def evaluate(
+        self, kind: Literal["setting", "design"], flat: Flat, rivals: Rivals | None = None
+    ) -> Outcome:
         """One task; an encoder that overflows under its setting is a failed one, with the reason.
+
+        Args:
+            kind: of task.
+            flat: its point.
+            rivals: the front that a setting is raced against; None for no race.
 
         Raises:
             ValueError: the trace cannot be had: recorded traces or data are missing or damaged.
         """
         started = time.perf_counter()
         try:
-            return self.evaluate_setting(flat) if kind == "setting" else self.evaluate_design(flat)
+            if kind == "setting":
+                return self.evaluate_setting(flat, rivals)
+            return self.evaluate_design(flat)
         except NotFiniteError as error:
             return Outcome(state="failed", reason=str(error), seconds=time.perf_counter() - started)
 

@@ -14,6 +14,7 @@ from dse.attempts import MAX_STRIKES, given_up, is_transient, limited, over_limi
 from dse.errors import exit_code_of
 from dse.evaluation import Evaluation, Flat, Outcome, SourceOptions, make_source
 from dse.interruption import own_handlers
+from dse.racing import Rivals
 from studies.spec import StudySpec
 
 Kind = Literal["setting", "design"]
@@ -24,8 +25,8 @@ class Executor(Protocol):
 
     capacity: int
 
-    def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
-        """Start a task; the ticket names it."""
+    def submit(self, ticket: int, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> None:
+        """Start a task that the ticket names; a setting is raced against the rivals, if any."""
 
     def next_outcome(self) -> tuple[int, Outcome]:
         """Wait for one task: its ticket and outcome.
@@ -55,19 +56,19 @@ class InlineExecutor:
         self.capacity = 1
         self._evaluation = evaluation
         self._limit_s = limit_s
-        self._waiting: deque[tuple[int, Kind, Flat]] = deque()
+        self._waiting: deque[tuple[int, Kind, Flat, Rivals | None]] = deque()
 
-    def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
+    def submit(self, ticket: int, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> None:
         """Queue a task."""
-        self._waiting.append((ticket, kind, flat))
+        self._waiting.append((ticket, kind, flat, rivals))
 
     def next_outcome(self) -> tuple[int, Outcome]:
         """Evaluate the oldest task."""
-        ticket, kind, flat = self._waiting.popleft()
+        ticket, kind, flat, rivals = self._waiting.popleft()
         for strike in range(1, MAX_STRIKES + 1):
             try:
                 with limited(self._limit_s):
-                    return ticket, self._evaluation.evaluate(kind, flat)
+                    return ticket, self._evaluation.evaluate(kind, flat, rivals)
             except Exception as error:
                 reason = reason_of(error)
                 if not is_transient(error):
@@ -103,6 +104,7 @@ class _Task:
         ticket: its name.
         kind: of task.
         flat: its point.
+        rivals: the front that it is raced against; None for no race.
         strikes: attempts that failed before.
         started: monotonic time at which the actor was first seen to have started, s.
     """
@@ -111,6 +113,7 @@ class _Task:
     ticket: int
     kind: Kind
     flat: Flat
+    rivals: Rivals | None
     strikes: int
     started: float | None = None
 
@@ -169,14 +172,16 @@ class RayExecutor:
         handle = self._actor_class.remote(self._spec.document(), self._options)
         return _Actor(handle, handle.started.remote())
 
-    def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
+    def submit(self, ticket: int, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> None:
         """Give a task to an idle actor."""
-        self._start(ticket, kind, flat, strikes=0)
+        self._start(ticket, kind, flat, rivals, strikes=0)
 
-    def _start(self, ticket: int, kind: Kind, flat: Flat, strikes: int) -> None:
+    def _start(
+        self, ticket: int, kind: Kind, flat: Flat, rivals: Rivals | None, strikes: int
+    ) -> None:
         actor = self._idle.pop()
-        reference = actor.handle.evaluate.remote(kind, dict(flat))
-        self._running[reference] = _Task(actor, ticket, kind, flat, strikes)
+        reference = actor.handle.evaluate.remote(kind, dict(flat), rivals)
+        self._running[reference] = _Task(actor, ticket, kind, flat, rivals, strikes)
 
     def next_outcome(self) -> tuple[int, Outcome]:
         """Wait for any actor."""
@@ -235,7 +240,7 @@ class RayExecutor:
         strikes = task.strikes + 1
         if strikes < MAX_STRIKES:
             self._say(f"{reason}; trying its design again")
-            self._start(task.ticket, task.kind, task.flat, strikes)
+            self._start(task.ticket, task.kind, task.flat, task.rivals, strikes)
             return None
         return task.ticket, given_up(strikes, reason)
 
@@ -260,9 +265,9 @@ class _Worker:
     def started(self) -> None:
         """Nothing, once the worker is there."""
 
-    def evaluate(self, kind: Kind, flat: Flat) -> Outcome:
+    def evaluate(self, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> Outcome:
         """One task, with what there is to tell since the last."""
-        outcome = self._evaluation.evaluate(kind, flat)
+        outcome = self._evaluation.evaluate(kind, flat, rivals)
         outcome = replace(outcome, notes=[*self._notes])
         self._notes.clear()
         return outcome

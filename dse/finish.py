@@ -17,6 +17,7 @@ import pyarrow as pa
 from dse.archive import Member
 from dse.evaluation import Evaluation
 from dse.membership import front_membership
+from dse.race_counts import race_counts
 from dse.search import Search
 from dse.trials_table import write_table
 from evaluators.bootstrap import RESAMPLES
@@ -146,6 +147,7 @@ def front_of(
             "infeasible": states.count("infeasible"),
             "failed": states.count("failed"),
             "designs_scored": search.archive.designs_scored,
+            **race_counts(search, evaluation),
         },
         provenance=provenance,
         designs=[designs[rank] for rank in range(len(designs))],

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from dse.evaluation import SourceOptions, on_stderr
+from dse.evaluation import SourceOptions, looks_of, on_stderr
 from evaluators.checkpoints import checkpoint_folder
 from evaluators.encoders import encoder_shape
 from evaluators.glue import GlueDataError, TaskData, load_task
 from evaluators.live import LiveEvaluator
+from evaluators.stages import looks_below
 from evaluators.tasks import glue_task
 from evaluators.trace_cache import MIB, TraceCache
 from evaluators.traces import ExitTrace
@@ -37,6 +40,7 @@ class LiveSource:
             )
         self._task = glue_task(spec.scenario.task)
         self._glue_dir = options.glue_dir
+        self._looks = looks_of(spec)
         limit = options.cache_limit_mib
         self.cache = (
             None
@@ -68,10 +72,21 @@ class LiveSource:
         """The evaluator of a checkpoint."""
         if checkpoint not in self._evaluators:
             self._evaluators[checkpoint] = LiveEvaluator(
-                self.folder(checkpoint), self.data, self.cache
+                self.folder(checkpoint),
+                self.data,
+                self.cache,
+                looks_below(len(self.data.select), self._looks),
             )
         return self._evaluators[checkpoint]
 
     def trace(self, knobs: ModelKnobs) -> ExitTrace:
         """The trace of a setting, measured or from the cache."""
         return self.evaluator(knobs.checkpoint).trace(knobs)
+
+    def stages(self, knobs: ModelKnobs) -> Iterator[ExitTrace]:
+        """The trace of a setting as it is measured: with racing one for each look, and so on."""
+        return self.evaluator(knobs.checkpoint).stages(knobs)
+
+    def select_tokens(self, checkpoint: str) -> NDArray[np.int64]:
+        """Token counts (n_select,) of the ``select`` sentences."""
+        return self.evaluator(checkpoint).select_tokens

@@ -36,7 +36,7 @@ def front_membership(
     flats = flats_of(search, inner, members)
     asked = [o.metric for o in spec.objectives] + [c.metric for c in spec.constraints]
     scorer = replace(evaluation.scorer, metrics=tuple(dict.fromkeys([*asked, "accuracy"])))
-    designs = [(evaluation.setting(flat), design_point(flat)) for flat in flats]
+    designs = [(evaluation.selected_setting(flat), design_point(flat)) for flat in flats]
     whole = Membership.of(resampled_values(scorer, designs), spec.objectives, spec.constraints)
     n_front = len(search.archive.members)
     return (

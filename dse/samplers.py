@@ -1,4 +1,4 @@
-"""Optuna samplers by name, and how knobs become Optuna parameters."""
+"""Samplers by name: Optuna's and our own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import importlib.util
 import warnings
 from typing import Any, Final
 
-import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import (
     BaseSampler,
@@ -19,8 +18,8 @@ from optuna.samplers import (
     TPESampler,
 )
 
-from search_space import Dimension, KnobValue
-from studies.spec import StudyFileError
+from dse.front_sampler import FrontSampler
+from studies.spec import StudyFileError, StudySpec
 from studies.spec_tables import SamplerTable
 
 _CLASSES: Final[dict[str, type[BaseSampler]]] = {
@@ -40,8 +39,28 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
 """Options that a study file may replace."""
 
 
+def sampler_of(spec: StudySpec, seed: int, n_values: int) -> BaseSampler:
+    """The sampler that a study names: our own, or one of Optuna's.
+
+    Args:
+        spec: the study.
+        seed: of everything random in it.
+        n_values: how many values Optuna is told of a trial.
+
+    Raises:
+        StudyFileError: the sampler does not know an option, or cannot drive such a study.
+    """
+    table = spec.search.sampler
+    if table.name != "fronts":
+        return make_sampler(table, seed, n_values)
+    try:
+        return FrontSampler(spec, seed, **table.options)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise _refused(table, error) from error
+
+
 def make_sampler(table: SamplerTable, seed: int, n_values: int) -> BaseSampler:
-    """The sampler that a study file names.
+    """The sampler of Optuna that a study file names.
 
     Args:
         table: its name and options.
@@ -60,7 +79,11 @@ def make_sampler(table: SamplerTable, seed: int, n_values: int) -> BaseSampler:
             warnings.simplefilter("ignore", ExperimentalWarning)
             return kind(seed=seed, **options)  # type: ignore[call-arg]
     except (TypeError, ValueError) as error:
-        raise StudyFileError(f"search.sampler.options for {table.name!r}: {error}.") from error
+        raise _refused(table, error) from error
+
+
+def _refused(table: SamplerTable, error: Exception) -> StudyFileError:
+    return StudyFileError(f"search.sampler.options for {table.name!r}: {error}.")
 
 
 def heeds_constraints(table: SamplerTable) -> bool:
@@ -79,34 +102,3 @@ def _check_cmaes(n_values: int) -> None:
             "search.sampler 'cmaes' needs a package that is not installed: "
             "pip install edge-dse[cmaes]."
         )
-
-
-def suggest(trial: optuna.Trial, dimension: Dimension) -> KnobValue:
-    """The value that the sampler chooses for a knob.
-
-    Knobs with text are categorical. Numeric ones are ordered: the sampler sees the position in the
-    list of values, as parameter ``name[index]``.
-    """
-    values = dimension.values
-    if len(values) == 1:
-        return values[0]
-    if is_categorical(dimension):
-        return str(trial.suggest_categorical(dimension.name, values))
-    return values[trial.suggest_int(f"{dimension.name}[index]", 0, len(values) - 1)]
-
-
-def parameter(dimension: Dimension, value: KnobValue) -> tuple[str, KnobValue]:
-    """Optuna's parameter of a knob with more than one value, and what stands for that value.
-
-    Args:
-        dimension: of the knob.
-        value: one of its values.
-    """
-    if is_categorical(dimension):
-        return dimension.name, value
-    return f"{dimension.name}[index]", dimension.values.index(value)
-
-
-def is_categorical(dimension: Dimension) -> bool:
-    """Whether a knob's values have no order."""
-    return any(isinstance(value, str) for value in dimension.values)

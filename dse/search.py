@@ -18,6 +18,7 @@ from dse.errors import EvaluationError
 from dse.evaluation import Outcome
 from dse.executors import Executor
 from dse.interruption import uninterrupted
+from dse.racing import Rivals
 from dse.strategies import Joint, Nested, Strategy
 from dse.told_values import checked_outcome
 from dse.trial_book import AskedTrial, FinishedTrial, Point, TrialBook
@@ -59,16 +60,22 @@ class _Entry:
         key: its canonical point as text.
         violation: the condition that it breaks, in words; None if it breaks none.
         is_new: whether it has to be evaluated: it breaks no condition and no earlier trial has it.
+        rivals: values of the front as it was when the trial was asked for; None without racing.
     """
 
     asked: AskedTrial
     key: str
     violation: str | None
     is_new: bool
+    rivals: Rivals | None
 
 
 class Search:
-    """One study: its Optuna side, its archive of distinct points, and its front."""
+    """One study: its Optuna side, its archive of distinct points, and its front.
+
+    Attributes:
+        spec: the study.
+    """
 
     def __init__(self, spec: StudySpec, storage: BaseStorage, study_name: str) -> None:
         """Open the study in the storage, take up what is there, and queue a new one's warm starts.
@@ -83,7 +90,7 @@ class Search:
             UsageError: the name is not fit for a storage.
         """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._spec = spec
+        self.spec = spec
         self.space = spec.search_space()
         kind = Joint if spec.search.strategy == "joint" else Nested
         self._strategy: Strategy = kind(spec, self.space)
@@ -106,10 +113,10 @@ class Search:
     @property
     def budget_left(self) -> int:
         """Trials still to be told."""
-        return max(0, self._spec.search.trials - len(self.told))
+        return max(0, self.spec.search.trials - len(self.told))
 
     def _budget_reason(self) -> str:
-        return f"all {self._spec.search.trials} trials are told"
+        return f"all {self.spec.search.trials} trials are told"
 
     def _reason_to_stop(self, since: float) -> str:
         """Why no trial is to be told after those that are; empty to go on.
@@ -117,7 +124,7 @@ class Search:
         Args:
             since: when this driver began, on the monotonic clock.
         """
-        stop = self._spec.search.stop
+        stop = self.spec.search.stop
         if self.budget_left == 0:
             return self._budget_reason()
         if stop.seconds is not None and time.monotonic() - since >= stop.seconds:
@@ -166,7 +173,7 @@ class Search:
             RunFolderError: the storage cannot be written, or holds what no search writes.
             ValueError: data, checkpoint or recorded traces are missing or damaged.
         """
-        in_flight = self._spec.search.in_flight or executor.capacity
+        in_flight = self.spec.search.in_flight or executor.capacity
         window: deque[_Entry] = deque()
         arrived: dict[int, Outcome] = {}
         for trial in self._book.in_the_air():
@@ -179,20 +186,22 @@ class Search:
         since = time.monotonic()
         while not (reason := self._reason_to_stop(since)):
             while len(window) < min(in_flight, self.budget_left):
-                entry = self._entry(self._book.ask(time.time()), {e.key for e in window})
+                asked = self._book.ask(time.time(), len(self.told))
+                entry = self._entry(asked, {e.key for e in window})
                 window.append(entry)
                 if entry.is_new:
                     unsent.append(entry)
             while unsent and n_running < executor.capacity:
-                asked = unsent.popleft().asked
-                executor.submit(asked.number, self._strategy.kind, asked.flat)
+                entry = unsent.popleft()
+                number, flat = entry.asked.number, entry.asked.flat
+                executor.submit(number, self._strategy.kind, flat, entry.rivals)
                 n_running += 1
             oldest = window[0]
             if oldest.is_new and oldest.asked.number not in arrived:
                 if executor.capacity > 1:  # a single task is asked for again, the same
                     self._book.commit()  # outcomes before their turn are kept on the disk
                 ticket, found = executor.next_outcome()
-                outcome = checked_outcome(found, self._strategy.kind, self._spec)
+                outcome = checked_outcome(found, self._strategy.kind, self.spec)
                 arrived[ticket] = outcome
                 self._book.keep(next(e.asked for e in window if e.asked.number == ticket), outcome)
                 n_running -= 1
@@ -227,7 +236,19 @@ class Search:
             key=key,
             violation=violation,
             is_new=violation is None and not is_known,
+            rivals=self._rivals(asked),
         )
+
+    def _rivals(self, asked: AskedTrial) -> Rivals | None:
+        """Values of the front after the trials that had been told when a trial was asked for."""
+        if self.spec.search.racing is None:
+            return None
+        if asked.told_before == len(self.told):
+            return _rows(self.archive)
+        then = Archive(self.spec.objectives)  # a driver was stopped and more has been told since
+        for told in self.told[: asked.told_before]:
+            self._merge(told, then)
+        return _rows(then)
 
     def _settle(self, entry: _Entry, arrived: dict[int, Outcome]) -> Outcome:
         """Tell the oldest trial in the air; its outcome."""
@@ -267,13 +288,7 @@ class Search:
             outcome = told.outcome
             self._outcomes[told.number] = outcome
             self._first_trial_of[_key(told.flat)] = told.number
-            members = [
-                (told.number, h, x) for h, x in zip(outcome.hardware, outcome.exits, strict=True)
-            ]
-            values = np.array(outcome.values, dtype=np.float64).reshape(
-                -1, len(self._spec.objectives)
-            )
-            self.archive.add(values, members, outcome.designs_scored)
+            self._merge(told, self.archive)
         self.history.append(
             Progress(
                 trial=len(self.told),
@@ -282,6 +297,19 @@ class Search:
                 hypervolume=self.archive.hypervolume,
             )
         )
+
+    def _merge(self, told: Told, archive: Archive) -> None:
+        outcome = told.outcome
+        members = [
+            (told.number, h, x) for h, x in zip(outcome.hardware, outcome.exits, strict=True)
+        ]
+        values = np.array(outcome.values, dtype=np.float64).reshape(-1, len(self.spec.objectives))
+        archive.add(values, members, outcome.designs_scored)
+
+
+def _rows(archive: Archive) -> Rivals:
+    rows: list[list[float]] = archive.values.tolist()
+    return rows
 
 
 def _key(flat: Point) -> str:

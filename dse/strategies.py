@@ -9,7 +9,7 @@ import optuna
 
 from dse.evaluation import Outcome
 from dse.executors import Kind
-from dse.samplers import suggest
+from dse.knob_parameters import suggest
 from search_space import KNOBS, MODEL_KNOBS, KnobValue, SearchSpace
 from studies.spec import StudySpec
 from studies.spec_tables import Constraint, Objective
@@ -113,14 +113,15 @@ class Nested:
         """Hypervolume and best first objective of the inner front, or its value at each level.
 
         Where no design reaches a level, and where the best one is worse, it is the second
-        objective's reference.
+        objective's reference. Of a setting that lost its race it is what the sentences drawn say.
         """
-        bounds = {FITS: 0.0 if outcome.values else 1.0}
+        values = outcome.values or outcome.estimate
+        bounds = {FITS: 0.0 if values else 1.0}
         if self._levels:
-            return [self._at(level, outcome.values) for level in self._levels], bounds
-        if not outcome.values:
+            return [self._at(level, values) for level in self._levels], bounds
+        if not values:
             return [0.0, self._first.reference], bounds
-        column = [row[0] for row in outcome.values]
+        column = [row[0] for row in values]
         best = max(column) if self._first.maximised else min(column)
         return [outcome.own_hypervolume, best], bounds
 

@@ -19,7 +19,7 @@ from dse.executors import Kind
 from studies.spec import StudySpec
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_STATES: Final = ("complete", "infeasible", "failed")
+_STATES: Final = ("complete", "infeasible", "pruned", "failed")
 
 
 class _UnfitError(ValueError):
@@ -82,6 +82,8 @@ def _plain(outcome: Any, kind: Kind, spec: StudySpec) -> Outcome:
         designs_scored=_whole("designs_scored", outcome.designs_scored),
         designs_pruned=_whole("designs_pruned", outcome.designs_pruned),
         own_hypervolume=_finite("own_hypervolume", outcome.own_hypervolume),
+        estimate=[_row(row, names) for row in _listed("estimate", outcome.estimate)],
+        sentences=_whole("sentences", outcome.sentences),
         seconds=_finite("seconds", outcome.seconds),
     )
 

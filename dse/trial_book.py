@@ -14,8 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from dse.errors import RunFolderError
 from dse.evaluation import Outcome, as_plain
+from dse.knob_parameters import parameter
 from dse.sampler_position import SamplerPosition
-from dse.samplers import heeds_constraints, make_sampler, parameter
+from dse.samplers import heeds_constraints, sampler_of
 from dse.storage import commit
 from dse.strategies import Strategy
 from dse.told_values import checked_name
@@ -29,6 +30,7 @@ REAPED: Final = "reaped"
 """Trial attribute of what counts for nothing: it was in the air when a rule ended the search."""
 _FLAT: Final = "flat"
 _OUTCOME: Final = "outcome"
+_TOLD: Final = "told_before"
 _REPEATED: Final = "repeated_of"
 _WARM: Final = "warm_start"
 _STOPPED: Final = "stopped"
@@ -45,12 +47,14 @@ class AskedTrial:
         trial_id: what the storage calls it.
         flat: its canonical point.
         started: when it was asked for, seconds since the epoch.
+        told_before: racing: trials that had been told then.
     """
 
     number: int
     trial_id: int
     flat: Point
     started: float
+    told_before: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +140,7 @@ class TrialBook:
             seed += 7_919 * sum(_FLAT in trial.user_attrs for trial in trials)
         elif isinstance(kept[-1], dict) and isinstance(kept[-1].get("seed"), int):
             seed = kept[-1]["seed"]
-        sampler = make_sampler(table, seed, len(self._strategy.directions))
+        sampler = sampler_of(self._spec, seed, len(self._strategy.directions))
         position = SamplerPosition(sampler)
         try:
             if kept:
@@ -201,7 +205,7 @@ class TrialBook:
                 found.append(_asked(frozen))
             else:
                 trial = optuna.Trial(self._study, frozen._trial_id)
-                found.append(self._noted(trial, _started(frozen)))
+                found.append(self._noted(trial, _started(frozen), len(self.finished())))
         return found
 
     def _read(self, trial: FrozenTrial) -> FinishedTrial:
@@ -226,19 +230,28 @@ class TrialBook:
             f"{error}); it is damaged or of another version of dse: use the version that wrote it."
         )
 
-    def ask(self, now: float) -> AskedTrial:
+    def ask(self, now: float, told_before: int) -> AskedTrial:
         """The next trial, with the position of the sampler's streams after it.
 
         Args:
             now: seconds since the epoch.
+            told_before: trials that have been told.
         """
-        return self._noted(self._study.ask(), now)
+        return self._noted(self._study.ask(), now, told_before)
 
-    def _noted(self, trial: optuna.Trial, started: float) -> AskedTrial:
+    def _noted(self, trial: optuna.Trial, started: float, told_before: int) -> AskedTrial:
         flat = self._strategy.point(trial)
+        if self._spec.search.racing is not None:
+            trial.set_user_attr(_TOLD, told_before)
         trial.set_user_attr(SAMPLER, {"seed": self._seed, "words": self._position.words()})
         trial.set_user_attr(_FLAT, flat)
-        return AskedTrial(number=trial.number, trial_id=trial._trial_id, flat=flat, started=started)
+        return AskedTrial(
+            number=trial.number,
+            trial_id=trial._trial_id,
+            flat=flat,
+            started=started,
+            told_before=told_before,
+        )
 
     def keep(self, asked: AskedTrial, outcome: Outcome) -> None:
         """Put an outcome beside its trial, before the trial's turn to be told."""
@@ -279,6 +292,7 @@ def _asked(trial: FrozenTrial) -> AskedTrial:
         trial_id=trial._trial_id,
         flat=trial.user_attrs[_FLAT],
         started=_started(trial),
+        told_before=trial.user_attrs.get(_TOLD, 0),
     )
 
 

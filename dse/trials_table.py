@@ -14,7 +14,7 @@ from dse.search import Search
 from studies.whole_files import write_whole
 
 _INTEGER_COLUMNS: Final = {
-    *("trial", "repeated_of", "front_size", "designs_scored", "designs_pruned"),
+    *("trial", "repeated_of", "front_size", "designs_scored", "designs_pruned", "sentences"),
 }
 _TEXT_COLUMNS: Final = {"state", "reason"}
 
@@ -22,9 +22,10 @@ _TEXT_COLUMNS: Final = {"state", "reason"}
 def trial_rows(search: Search) -> list[dict[str, Any]]:
     """One row for each told trial, in Optuna's order: the content of ``trials.parquet``."""
     rows = []
+    is_raced = search.spec.search.racing is not None
     for told in sorted(search.told, key=lambda t: t.number):
         outcome = told.outcome
-        state: Literal["complete", "infeasible", "failed"] = outcome.state
+        state: Literal["complete", "infeasible", "pruned", "failed"] = outcome.state
         rows.append(
             {
                 "trial": told.number,
@@ -38,6 +39,7 @@ def trial_rows(search: Search) -> list[dict[str, Any]]:
                 "front_size": len(outcome.values),
                 "designs_scored": 0 if told.repeated_of is not None else outcome.designs_scored,
                 "designs_pruned": 0 if told.repeated_of is not None else outcome.designs_pruned,
+                **({"sentences": outcome.sentences} if is_raced else {}),
                 "wall_start_s": told.wall_start,
                 "wall_seconds": told.wall_seconds,
                 "wall_evaluation_s": outcome.seconds,

@@ -25,7 +25,7 @@ from evaluators.glue import TaskData
 from evaluators.learned_spans import read_spans
 from evaluators.limits import check_rows, check_spans
 from evaluators.predictor import predicted_entropy_table
-from evaluators.stages import Progress, first_drawn, select_order
+from evaluators.stages import Progress, checked_looks, first_drawn, select_order
 from evaluators.task_metrics import TASK_METRICS
 from evaluators.token_rows import TokenRow, load_tokenizer, token_rows
 from evaluators.trace_cache import TraceCache
@@ -59,11 +59,12 @@ class LiveEvaluator:
             data: the task.
             cache: of finished traces and of progress, shared by all workers; None for no cache.
             looks: rising numbers of drawn ``select`` sentences, below all of them, after which
-                `stages` gives a partial trace. Smaller batches make the whole trace slower: by a
-                sixth to a fifth for looks after a quarter and a half of 1,000 sentences.
+                `stages` gives a partial trace; 0 for one before the first sentence. Smaller batches
+                make the whole trace slower: by a sixth to a fifth for looks after a quarter and a
+                half of 1,000 sentences.
 
         Raises:
-            ValueError: the looks do not rise from 1 to less than all ``select`` sentences.
+            ValueError: the looks do not rise from 0 to less than all ``select`` sentences.
             CheckpointError: the checkpoint is missing or damaged, its files do not fit one another,
                 or it has not as many outputs as the task has classes.
         """
@@ -107,6 +108,12 @@ class LiveEvaluator:
                 f"{folder}: {outputs} outputs at every exit, expected {self._task.n_outputs} for "
                 f"{self._task.name} ({kind}); name a checkpoint that was trained for it."
             )
+
+    @property
+    def select_tokens(self) -> NDArray[np.int64]:
+        """Token counts (n_select,) of the ``select`` sentences, known before any is measured."""
+        counts: NDArray[np.int64] = self._tokens[self._splits == Split.SELECT]
+        return counts
 
     def trace_hash(self, knobs: ModelKnobs) -> str:
         """Content hash of (checkpoint, data, knobs, code version), hexadecimal."""
@@ -293,9 +300,8 @@ def _stages(
     """
     if not looks:
         return [(n_select, np.arange(n_sentences))]
+    checked_looks(looks, n_select)
     counts = [*looks, n_select]
-    if sorted(set(counts)) != counts or counts[0] < 1:
-        raise ValueError(f"looks {list(looks)}: expected rising numbers from 1 to {n_select - 1}.")
     order = select_order(n_select)
     drawn = [(end, order[start:end]) for start, end in zip([0, *looks], counts, strict=True)]
     return [*drawn, (n_select, np.arange(n_select, n_sentences))]

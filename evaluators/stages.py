@@ -9,6 +9,7 @@ without replacement for any k, the same sentences for every setting, and bounds 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -36,9 +37,9 @@ def first_drawn(trace: ExitTrace, count: int) -> ExitTrace:
         ValueError: the trace has fewer ``select`` sentences.
     """
     positions = np.flatnonzero(trace.splits == Split.SELECT)
-    if not 1 <= count <= len(positions):
+    if not 0 <= count <= len(positions):
         raise ValueError(
-            f"{count} sentences drawn: expected 1 to the {len(positions)} of the select split."
+            f"{count} sentences drawn: expected 0 to the {len(positions)} of the select split."
         )
     rows = positions[select_order(len(positions))[:count]]
     return replace(
@@ -48,6 +49,22 @@ def first_drawn(trace: ExitTrace, count: int) -> ExitTrace:
         labels=trace.labels[rows],
         splits=trace.splits[rows],
     )
+
+
+def checked_looks(looks: Sequence[int], n_select: int) -> None:
+    """Require looks that rise from 0 or more to less than all ``select`` sentences.
+
+    Raises:
+        ValueError: they do not.
+    """
+    counts = [*looks, n_select]
+    if sorted(set(counts)) != counts or counts[0] < 0:
+        raise ValueError(f"looks {list(looks)}: expected rising numbers from 0 to {n_select - 1}.")
+
+
+def looks_below(n_select: int, looks: Sequence[int]) -> tuple[int, ...]:
+    """Looks of which there are sentences left: tasks differ in how many they have."""
+    return tuple(look for look in looks if look < n_select)
 
 
 @dataclass(frozen=True, kw_only=True)

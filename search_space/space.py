@@ -246,13 +246,26 @@ class SearchSpace:
                 return f"condition '{condition.text}' does not hold"
         return None
 
-    def points(self, names: tuple[str, ...]) -> list[dict[str, KnobValue]]:
-        """Distinct canonical combinations of the named knobs that break no condition, in order."""
+    def points(self, names: tuple[str, ...], most: int | None = None) -> list[dict[str, KnobValue]]:
+        """Distinct canonical combinations of the named knobs that break no condition, in order.
+
+        Args:
+            names: knobs.
+            most: how many there may be; None for any number.
+
+        Raises:
+            ValueError: there are more.
+        """
         found: dict[tuple[KnobValue, ...], dict[str, KnobValue]] = {}
         for combination in self._combinations(names):
             point = self.canonical(dict(zip(names, combination, strict=True)))
             if self.violation(point) is None:
                 found.setdefault(tuple(point.values()), point)
+            if most is not None and len(found) > most:
+                raise ValueError(
+                    f"More than {most:,} combinations of knobs: give them fewer values, or tie "
+                    "them by conditions."
+                )
         return list(found.values())
 
     def _combinations(self, names: tuple[str, ...]) -> Iterator[tuple[KnobValue, ...]]:

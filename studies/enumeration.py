@@ -29,6 +29,7 @@ from search_space import (
 from studies.floors import Floors, dominated, floor_groups
 from studies.fronts import FloatArray, non_dominated, rounded
 from studies.scoring import Scorer, Setting
+from studies.spec import StudyFileError
 from studies.spec_tables import Constraint, Objective
 
 BLOCK_PAIRS: Final = 200_000
@@ -37,6 +38,9 @@ BLOCK_PAIRS: Final = 200_000
 FIRST_BLOCK: Final = 16
 """The first block is that part of a whole one, and each is twice as large as the one before: a few
 good designs are enough to leave many others out."""
+
+MOST_ACCELERATORS: Final = 200_000
+"""Accelerators of a grid, which is held whole: about 800 bytes each, 160 MB in all."""
 
 REASONS_TOLD: Final = 200
 """Infeasible accelerators that are asked for their reason, evenly spaced."""
@@ -60,10 +64,20 @@ class InnerSpace:
 
     @classmethod
     def of(cls, space: SearchSpace) -> InnerSpace:
-        """The inner grid of a search space."""
+        """The inner grid of a search space.
+
+        Raises:
+            StudyFileError: it has more than `MOST_ACCELERATORS`.
+        """
         kinds = (set(MODEL_KNOBS), set(EXIT_KNOBS), set(HARDWARE_KNOBS))
         joined = tuple(c for c in space.conditions if not any(c.names <= kind for kind in kinds))
-        hardware = tuple(space.points(HARDWARE_KNOBS))
+        try:
+            hardware = tuple(space.points(HARDWARE_KNOBS, MOST_ACCELERATORS))
+        except ValueError as error:
+            raise StudyFileError(
+                f"A nested study enumerates every accelerator, and there are more than "
+                f"{MOST_ACCELERATORS:,}: give hardware knobs fewer values, or search jointly."
+            ) from error
         columns = AcceleratorColumns.from_knobs([hardware_knobs(h) for h in hardware])
         return cls(tuple(space.points(EXIT_KNOBS)), hardware, columns, joined)
 
@@ -143,7 +157,7 @@ def inner_front(
             floors rest on, nothing is left out.
     """
     histogram, exits = _histogram(scorer, setting, inner, constraints if prune else [])
-    fits, floors, reasons = _probed(scorer, setting, histogram, inner.columns, prune=prune)
+    fits, floors, reasons = probed(scorer, setting, histogram, inner.columns, prune=prune)
     rows = np.flatnonzero(fits)
     can_keep = np.zeros(0, dtype=np.bool_)
     if floors is not None and len(rows):
@@ -266,7 +280,7 @@ def _pairs(
     return total
 
 
-def _probed(
+def probed(
     scorer: Scorer,
     setting: Setting,
     histogram: ExitHistogram,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluators.faults.trials import FaultTrials
-from evaluators.traces import ExitTrace
+from evaluators.stages import first_drawn, looks_below
+from evaluators.traces import ExitTrace, Split
 from hw_cost import EncoderShape
 from search_space import ModelKnobs, TraceKey, nearest
 from studies.whole_files import write_whole
@@ -93,13 +94,19 @@ class _Arrays:
 class RecordedTraces:
     """Traces by setting, from a folder that `write_recorded` made."""
 
-    def __init__(self, folder: Path = SHIPPED) -> None:
+    def __init__(self, folder: Path = SHIPPED, looks: Sequence[int] = ()) -> None:
         """Open a set of traces; arrays are read when first needed.
+
+        Args:
+            folder: where they are.
+            looks: after how many drawn ``select`` sentences `stages` gives a partial trace; those
+                at all of them or more are left out.
 
         Raises:
             RecordedTracesError: the manifest is missing or damaged.
         """
         self._folder = folder
+        self._looks = tuple(looks)
         path = folder / "manifest.json"
         if not path.is_file():
             raise RecordedTracesError(
@@ -161,6 +168,33 @@ class RecordedTraces:
             task=self.manifest.task,
             faults=FaultTrials(scores) if scores is not None else None,
         )
+
+    def stages(self, knobs: ModelKnobs) -> Iterator[ExitTrace]:
+        """The trace of a setting as live evaluation would come to it, in stages.
+
+        With looks, first the trace of the first drawn ``select`` sentences for each of the looks
+        and for all of them; in the end the whole trace.
+
+        Raises:
+            RecordedTracesError: as of `trace`.
+        """
+        whole = self.trace(knobs)
+        if self._looks:
+            n_select = int((whole.splits == Split.SELECT).sum())
+            for count in (*looks_below(n_select, self._looks), n_select):
+                yield first_drawn(whole, count)
+        yield whole
+
+    def select_tokens(self, checkpoint: str) -> NDArray[np.int64]:
+        """Token counts (n_select,) of the ``select`` sentences.
+
+        Raises:
+            RecordedTracesError: nothing of that checkpoint is recorded, or its file is damaged.
+        """
+        self._checkpoint(checkpoint)
+        arrays = self._load(checkpoint)
+        counts: NDArray[np.int64] = arrays.tokens[arrays.splits == Split.SELECT]
+        return counts
 
     def _checkpoint(self, name: str) -> RecordedCheckpoint:
         known = self.manifest.checkpoints

@@ -83,6 +83,16 @@ class StudySpec(Table):
             refuse_regression(self.scenario.task, ExitPolicy(str(policy)))
         return self
 
+    @model_validator(mode="after")
+    def _races_count_right_answers(self) -> Self:
+        metric = TASKS[self.scenario.task].primary_metric
+        if self.search.racing is not None and metric != "accuracy":
+            raise ValueError(
+                f"search.racing bounds the share of right answers, and {self.scenario.task} is "
+                f"scored by {metric}: leave the table out"
+            )
+        return self
+
     def search_space(self) -> SearchSpace:
         """The space as the frozen value that the rooms below know.
 

@@ -220,9 +220,9 @@ class Constraint(Table):
 
 
 class SamplerTable(Table):
-    """Which Optuna sampler chooses, and its own options."""
+    """Which sampler chooses, and its own options."""
 
-    name: Literal["nsga2", "nsga3", "tpe", "gp", "cmaes", "random", "qmc"] = "nsga2"
+    name: Literal["nsga2", "nsga3", "tpe", "gp", "cmaes", "random", "qmc", "fronts"] = "nsga2"
     options: dict[str, int | float | bool] = Field(
         default_factory=dict, description="Keyword arguments of the sampler's class."
     )
@@ -242,6 +242,32 @@ class StopTable(Table):
         "trials is at most that share of it.",
     )
     window: Whole = Field(default=40, gt=1, description="Trials that growth is estimated from.")
+
+
+class RacingTable(Table):
+    """How settings are stopped part-way through their sentences (`studies.racing`)."""
+
+    looks: list[Annotated[Whole, Field(gt=0)]] = Field(
+        default=[],
+        description="Numbers of drawn sentences, rising, after which a setting is looked at again; "
+        "the first look comes before any, and those beyond the last sentence are left out.",
+    )
+    risk: Number = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="Probability that a setting with a design on the front is stopped.",
+    )
+    accuracy_ceiling: Number = Field(
+        default=1.0, gt=0, le=1, description="Accuracy that no design is taken to exceed."
+    )
+
+    @field_validator("looks")
+    @classmethod
+    def _rising(cls, value: list[int]) -> list[int]:
+        if sorted(set(value)) != value:
+            raise ValueError(f"looks {value} do not rise: expected numbers such as [250, 500]")
+        return value
 
 
 class SearchTable(Table):
@@ -268,11 +294,28 @@ class SearchTable(Table):
     )
     stop: StopTable = StopTable()
     sampler: SamplerTable = SamplerTable()
+    racing: RacingTable | None = Field(
+        default=None,
+        description="Nested: stop settings that cannot reach the front, and measure the report "
+        "split of those alone that do. By default every sentence of every setting is measured.",
+    )
 
     @model_validator(mode="after")
     def _levels_are_nested(self) -> Self:
         if self.levels and self.strategy != "nested":
             raise ValueError("levels are of nested studies: a joint one tells every objective")
+        return self
+
+    @model_validator(mode="after")
+    def _fronts_are_nested(self) -> Self:
+        if self.sampler.name == "fronts" and self.strategy != "nested":
+            raise ValueError("sampler 'fronts' learns inner fronts, which a joint study has not")
+        return self
+
+    @model_validator(mode="after")
+    def _races_are_nested(self) -> Self:
+        if self.racing is not None and self.strategy != "nested":
+            raise ValueError("racing is of nested studies: a joint one scores designs one by one")
         return self
 
     def beside(self, folder: Path) -> SearchTable:

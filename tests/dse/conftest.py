@@ -13,6 +13,7 @@ import pytest
 from dse.evaluation import Evaluation, Flat, Outcome
 from dse.executors import Executor, Kind
 from dse.finish import front_of
+from dse.racing import Rivals
 from dse.search import Search
 from dse.storage import open_storage
 from studies.metrics import METRICS
@@ -39,8 +40,9 @@ class FormulaExecutor:
         self.flats: list[Flat] = []
         self._waiting: deque[tuple[int, Flat]] = deque()
 
-    def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
+    def submit(self, ticket: int, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> None:
         """Take a design."""
+        assert rivals is None
         assert kind == "design"
         assert len(self._waiting) < self.capacity
         self.flats.append(flat)
@@ -83,10 +85,10 @@ class CountingExecutor:
         self.flats: list[Flat] = []
         self._inner = inner
 
-    def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
+    def submit(self, ticket: int, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> None:
         """Note the task and pass it on."""
         self.flats.append(flat)
-        self._inner.submit(ticket, kind, flat)
+        self._inner.submit(ticket, kind, flat, rivals)
 
     def next_outcome(self) -> tuple[int, Outcome]:
         """The other executor's."""

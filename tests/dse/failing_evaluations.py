@@ -23,7 +23,7 @@ class _Unreliable:
         self._formula = FormulaExecutor()
         self.attempts = 0
 
-    def evaluate(self, _kind: str, flat: Any) -> Outcome:
+    def evaluate(self, _kind: str, flat: Any, _rivals: Any) -> Outcome:
         """The formula's outcome, or a fault for designs with a small array."""
         outcome = self._formula.outcome(flat)
         if flat["mac_vector_size"] != 4:

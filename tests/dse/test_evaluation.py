@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dse.evaluation import Evaluation
 from evaluators.codecs.errors import NotFiniteError
@@ -22,6 +26,14 @@ class Raising:
         self.error = error
 
     def trace(self, knobs: ModelKnobs) -> ExitTrace:  # noqa: ARG002 - of the protocol
+        """None."""
+        raise self.error
+
+    def stages(self, knobs: ModelKnobs) -> Iterator[ExitTrace]:
+        """None."""
+        yield self.trace(knobs)
+
+    def select_tokens(self, checkpoint: str) -> NDArray[np.int64]:  # noqa: ARG002 - likewise
         """None."""
         raise self.error
 

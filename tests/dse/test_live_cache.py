@@ -87,6 +87,24 @@ def test_runs_share_a_cache(study: str, capsys: pytest.CaptureFixture[str]) -> N
     assert row["hits"] >= 2
 
 
+def test_racing_measures_report_sentences_of_the_front_alone(
+    document: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A raced live study ends with the front of one that is not, its other trace unfinished."""
+    fronts = []
+    for name, changes in (("plain", {}), ("raced", {"search.racing": {"looks": [8, 500]}})):
+        path = tmp_path / f"{name}.toml"
+        path.write_text(toml_text(changed(document, changes)))
+        assert main(["run", str(path), "--data", ".", "--cache", name, "--json"]) == 0
+        fronts.append(json.loads(capsys.readouterr().out))
+    assert fronts[1]["hypervolume"] == pytest.approx(fronts[0]["hypervolume"], rel=0.02)
+    counts = fronts[1]["counts"]
+    (row,) = caches(capsys, "raced")
+    assert row["traces"] + row["unfinished"] == 2
+    assert counts["sentences"] == 80 - 16 * row["unfinished"]
+    assert counts["sentences_saved"] == 16 * row["unfinished"]
+
+
 def test_damage_is_told_and_measured_again(study: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A run with a damaged trace says so in one line on stderr, and repairs it."""
     words = ["run", study, "--data", ".", "--cache", "shared", "--json"]

@@ -13,6 +13,7 @@ import pytest
 from dse import executors
 from dse.evaluation import Flat, Outcome, SourceOptions
 from dse.executors import Executor, InlineExecutor, Kind, RayExecutor
+from dse.racing import Rivals
 from dse.search import Search
 from dse.trials_table import trial_rows
 from search_space import MODEL_KNOBS
@@ -124,13 +125,13 @@ def deadly_worker(marker: Path) -> type:
     """A worker that one setting kills every time, and another the first time only."""
 
     class Deadly(executors._Worker):
-        def evaluate(self, kind: Kind, flat: Flat) -> Outcome:
+        def evaluate(self, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> Outcome:
             if FATAL.items() <= flat.items():
                 os.kill(os.getpid(), signal.SIGKILL)
             if UNLUCKY.items() <= flat.items() and not marker.exists():
                 marker.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().evaluate(kind, flat)
+            return super().evaluate(kind, flat, rivals)
 
     return Deadly
 
@@ -173,7 +174,7 @@ def unreliable_worker(marker: Path) -> type:
     """A worker that hangs on one setting, and on another raises, for want of memory at first."""
 
     class Unreliable(executors._Worker):
-        def evaluate(self, kind: Kind, flat: Flat) -> Outcome:
+        def evaluate(self, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> Outcome:
             if FATAL.items() <= flat.items():
                 time.sleep(600)
             if UNLUCKY.items() <= flat.items() and not marker.exists():
@@ -181,7 +182,7 @@ def unreliable_worker(marker: Path) -> type:
                 raise MemoryError
             if UNLUCKY.items() <= flat.items():
                 raise ZeroDivisionError("division by zero")
-            return super().evaluate(kind, flat)
+            return super().evaluate(kind, flat, rivals)
 
     return Unreliable
 

@@ -13,6 +13,7 @@ import pytest
 
 from dse.evaluation import Evaluation, Flat, Outcome
 from dse.executors import Kind
+from dse.racing import Rivals
 from dse.search import Search
 from dse.trials_table import trial_rows
 from studies.spec import StudySpec
@@ -39,16 +40,16 @@ class DelayedExecutor:
         self._pool = ThreadPoolExecutor(capacity)
         self._running: dict[Future[Outcome], int] = {}
 
-    def submit(self, ticket: int, kind: Kind, flat: Flat) -> None:
+    def submit(self, ticket: int, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> None:
         """Start a task that takes up to 30 ms longer than it would."""
         assert len(self._running) < self.capacity
         delay = self._random.uniform(0, 0.03)
-        self._running[self._pool.submit(self._evaluate, delay, kind, flat)] = ticket
+        self._running[self._pool.submit(self._evaluate, delay, kind, flat, rivals)] = ticket
 
-    def _evaluate(self, delay: float, kind: Kind, flat: Flat) -> Outcome:
+    def _evaluate(self, delay: float, kind: Kind, flat: Flat, rivals: Rivals | None) -> Outcome:
         time.sleep(delay)
         with self._lock:
-            return self._evaluation.evaluate(kind, flat)
+            return self._evaluation.evaluate(kind, flat, rivals)
 
     def next_outcome(self) -> tuple[int, Outcome]:
         """The task that is done first."""

@@ -174,6 +174,20 @@ def test_stages_end_with_the_whole_trace(
     assert np.array_equal(whole.labels, unstaged.labels)
 
 
+def test_a_look_before_the_first_sentence(
+    albert: Path, tiny_task: TaskData, make_knobs: MakeKnobs
+) -> None:
+    """It knows spans, densities and token counts, and what follows is as without it."""
+    evaluator = LiveEvaluator(albert, tiny_task, looks=(0, 12))
+    empty, *parts, whole = evaluator.stages(make_knobs())
+    assert len(empty.tokens) == 0
+    assert [len(part.tokens) for part in parts] == [12, 24]
+    assert (empty.head_spans, empty.encoder_density) == (whole.head_spans, whole.encoder_density)
+    assert np.array_equal(evaluator.select_tokens, whole.of(Split.SELECT).tokens)
+    for part in parts:
+        assert_equal(part, first_drawn(whole, len(part.tokens)))
+
+
 def test_nothing_is_measured_before_it_is_asked_for(
     albert: Path, tiny_task: TaskData, make_knobs: MakeKnobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,12 +277,12 @@ def test_progress_is_taken_up_by_other_stages(
     assert np.allclose(whole.logits, expected.logits, atol=2e-3, rtol=2e-3)
 
 
-@pytest.mark.parametrize("looks", [(0,), (5, 5), (12, 6), (24,)])
+@pytest.mark.parametrize("looks", [(-1,), (5, 5), (12, 6), (24,)])
 def test_looks_rise_below_the_whole_split(
     albert: Path, tiny_task: TaskData, looks: tuple[int, ...]
 ) -> None:
-    """Looks at nothing, twice, backwards, or at all sentences (which comes anyway) are refused."""
-    with pytest.raises(ValueError, match=r"looks .*: expected rising numbers from 1 to 23"):
+    """Looks before none, twice, backwards, or at all sentences (it comes anyway) are refused."""
+    with pytest.raises(ValueError, match=r"looks .*: expected rising numbers from 0 to 23"):
         LiveEvaluator(albert, tiny_task, looks=looks)
 
 

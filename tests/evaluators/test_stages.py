@@ -69,10 +69,10 @@ def test_split_is_found_wherever_it_lies(whole: ExitTrace) -> None:
     np.testing.assert_array_equal(first_drawn(turned, 9).logits, first_drawn(whole, 9).logits)
 
 
-@pytest.mark.parametrize("count", [0, 31])
+@pytest.mark.parametrize("count", [-1, 31])
 def test_too_many_to_draw(whole: ExitTrace, count: int) -> None:
     """Only as many can be drawn as there are."""
-    sentence = f"{count} sentences drawn: expected 1 to the 30 of the select split"
+    sentence = f"{count} sentences drawn: expected 0 to the 30 of the select split"
     with pytest.raises(ValueError, match=sentence):
         first_drawn(whole, count)
 

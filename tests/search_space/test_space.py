@@ -261,6 +261,13 @@ class TestSearchSpace:
         distinct = list(dict.fromkeys(tuple(point.values()) for point in points))
         assert [tuple(point.values()) for point in wide.points(EXIT_KNOBS)] == distinct
 
+    def test_points_can_be_bounded(self) -> None:
+        """More combinations than asked for are refused; exactly as many are not."""
+        everything = space().points(HARDWARE_KNOBS)
+        assert space().points(HARDWARE_KNOBS, len(everything)) == everything
+        with pytest.raises(ValueError, match="combinations of knobs: give them fewer values"):
+            space().points(HARDWARE_KNOBS, len(everything) - 1)
+
     def test_points_break_no_condition(self) -> None:
         """Combinations that a condition on the named knobs rules out are not points."""
         names = ("mac_vector_size", "envm_mib")

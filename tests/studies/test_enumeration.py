@@ -23,7 +23,7 @@ from studies.enumeration import InnerFront, InnerSpace, flat_design, inner_front
 from studies.fronts import FloatArray, non_dominated
 from studies.metrics import METRICS
 from studies.scoring import Scorer, Setting, score_one
-from studies.spec import StudySpec, spec_of
+from studies.spec import StudyFileError, StudySpec, spec_of
 from studies.spec_tables import Constraint
 from tests.small_study import changed, tiny_document
 
@@ -219,6 +219,13 @@ class TestInnerSpace:
         """Conditions within one kind of knobs are met by the grid itself."""
         assert InnerSpace.of(spec_for("conditions of one kind").search_space()).joined == ()
         assert len(InnerSpace.of(spec_for("joined conditions").search_space()).joined) == 3
+
+    def test_a_grid_too_large_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """More accelerators than memory is meant for are an error that says what to do."""
+        monkeypatch.setattr(enumeration, "MOST_ACCELERATORS", 3)
+        space = spec_for("conditions of one kind").search_space()
+        with pytest.raises(StudyFileError, match="more than 3: give hardware knobs fewer values"):
+            InnerSpace.of(space)
 
     def test_scored_designs_add_up_to_the_space(
         self, scorer: Scorer, model_points: list[Flat], measured: Measured

@@ -1,0 +1,67 @@
+"""A line chart as an SVG picture, for the pages of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Final
+
+WIDTH: Final = 860
+HEIGHT: Final = 440
+LEFT: Final = 60
+RIGHT: Final = 200
+TOP: Final = 20
+BOTTOM: Final = 46
+_COLOURS: Final = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"),
+    *("#000000", "#7f7f7f", "#8c564b", "#17becf", "#bcbd22"),
+)
+
+
+def chart(curves: Mapping[str, Sequence[float]], low: float, x_title: str, y_title: str) -> str:
+    """The picture of curves over 1, 2, …; names that begin with ``joint`` are dotted.
+
+    Args:
+        curves: values by name, between ``low`` and 1; those below are not drawn.
+        low: lowest value of the axis.
+        x_title: what is counted.
+        y_title: what the values are.
+    """
+    most = max(len(values) for values in curves.values())
+
+    def x(count: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * (count - 1) / max(1, most - 1)
+
+    def y(value: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - value) / (1 - low)
+
+    parts = []
+    for tenth in range(round(low * 10), 11):
+        height = y(tenth / 10)
+        parts.append(f'<path d="M{LEFT},{height:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
+        parts.append(_text(LEFT - 8, height + 4, f"{tenth * 10} %", "end"))
+    for count in range(0, most + 1, 20):
+        parts.append(_text(x(max(1, count)), HEIGHT - BOTTOM + 18, str(max(1, count)), "middle"))
+    for place, (name, values) in enumerate(curves.items()):
+        points = " ".join(
+            f"{x(i):.1f},{y(value):.1f}" for i, value in enumerate(values, 1) if value >= low
+        )
+        dash = ' stroke-dasharray="3 3"' if name.startswith("joint") else ""
+        style = f'fill="none" stroke="{_COLOURS[place % len(_COLOURS)]}" stroke-width="2"{dash}'
+        parts.append(f'<polyline points="{points}" {style}/>')
+        height = TOP + 16 + 18 * place
+        start = WIDTH - RIGHT + 16
+        parts.append(f'<path d="M{start},{height - 4}h24" {style}/>')
+        parts.append(_text(start + 32, height, name, "start"))
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_title, "middle"))
+    parts.append(_text(LEFT, 12, y_title, "start"))
+    content = "\n".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'font-family="sans-serif" font-size="12">\n<rect width="100%" height="100%" '
+        f'fill="white"/>\n{content}\n</svg>\n'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

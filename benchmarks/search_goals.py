@@ -1,0 +1,130 @@
+"""How soon searches find the exact front: goals, a table and a picture of the runs kept.
+
+``python benchmarks/search_goals.py FOLDER [--seeds 10] [--picture docs/search-goals.svg] [--json]``
+
+makes what is missing of the runs (`search_runs`) and says, for each way to search, how many
+distinct settings had to be measured, and how long that takes, until the hypervolume of its front is
+90, 95 and 99 % of the exact one. Time is that of the sentences, one setting after the other, and
+the processor time of all the rest; the plain script is the best joint sampler whose every trial
+measures its sentences anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from curves import chart
+from exact_fronts import ExactFronts, benchmark_study, trace_of
+from figures import parsed
+from search_runs import METHODS, runs_of
+
+from studies.recorded import SHIPPED
+
+SHARES: Final = (0.90, 0.95, 0.99)
+Rows = Sequence[dict[str, float]]
+
+
+def until(rows: Rows, volume: float, *, cached: bool = True) -> tuple[float, float] | None:
+    """Distinct settings and seconds until a hypervolume; None if it was not reached."""
+    for trial, row in enumerate(rows, start=1):
+        if row["hypervolume"] >= volume:
+            if cached:
+                return row["traces"], row["live_s"] + row["own_s"]
+            return trial, row["live_every_s"] + row["own_s"]
+    return None
+
+
+def summary(runs: Sequence[dict[str, Any]], method: str, exact: float, *, cached: bool) -> Any:
+    """Medians and ranges over the seeds of one method."""
+    chosen = [run["rows"] for run in runs if run["method"] == method]
+    found: dict[str, Any] = {
+        "runs": len(chosen),
+        "trials": max(len(rows) for rows in chosen),
+        "settings_at_the_end": _spread([rows[-1]["traces"] for rows in chosen]),
+        "share_at_the_end": _spread([rows[-1]["hypervolume"] / exact for rows in chosen]),
+    }
+    for share in SHARES:
+        reached = [until(rows, share * exact, cached=cached) for rows in chosen]
+        hit = [pair for pair in reached if pair is not None]
+        found[f"reached_{share:.0%}"] = f"{len(hit)} of {len(chosen)}"
+        if 2 * len(hit) > len(chosen):
+            # Runs that did not get there count as later than any that did.
+            late = [np.inf] * (len(chosen) - len(hit))
+            found[f"settings_to_{share:.0%}"] = _median([pair[0] for pair in hit] + late)
+            found[f"seconds_to_{share:.0%}"] = _median([pair[1] for pair in hit] + late)
+    return found
+
+
+def _median(values: Sequence[float]) -> float:
+    return round(float(np.sort(np.array(values))[(len(values) - 1) // 2]), 1)
+
+
+def _spread(values: Sequence[float]) -> list[float]:
+    return [round(float(v), 4) for v in (np.median(values), np.min(values), np.max(values))]
+
+
+def curves(runs: Sequence[dict[str, Any]], exact: float) -> dict[str, list[float]]:
+    """Median share of the exact hypervolume when 1, 2, … settings had been measured, by method."""
+    found = {}
+    for name in METHODS:
+        chosen = [run["rows"] for run in runs if run["method"] == name]
+        if chosen:
+            most = int(max(rows[-1]["traces"] for rows in chosen))
+            volumes = np.array([_by_settings(rows, most) for rows in chosen])
+            found[name] = (np.median(volumes, axis=0) / exact).tolist()
+    return found
+
+
+def _by_settings(rows: Rows, most: int) -> list[float]:
+    """Hypervolume when so many settings, 1 to ``most``, had been measured."""
+    best = [0.0] * most
+    for row in rows:
+        best[int(row["traces"]) - 1] = row["hypervolume"]
+    risen: list[float] = np.maximum.accumulate(best).tolist()
+    return risen
+
+
+def main() -> None:
+    """Print a row for each method, and the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--study", default="edgebert-sst2")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--traces", type=Path, default=SHIPPED)
+    parser.add_argument("--methods", nargs="*", default=list(METHODS))
+    parser.add_argument("--picture", type=Path)
+    arguments = parsed(parser)
+    study = benchmark_study(arguments.study)
+    fronts = ExactFronts.of(arguments.folder, study, arguments.traces)
+    methods = {name: METHODS[name] for name in arguments.methods}
+    runs = runs_of(arguments.folder, study, arguments.traces, arguments.seeds, methods)
+    exact = fronts.hypervolume()
+    rows = {name: summary(runs, name, exact, cached=True) for name in methods}
+    joint = [name for name in methods if name.startswith("joint")]
+    if joint:
+        best = max(joint, key=lambda name: rows[name]["share_at_the_end"][0])
+        rows[f"plain script ({best})"] = summary(runs, best, exact, cached=False)
+    result = {
+        "exact_hypervolume": exact,
+        "designs_on_the_exact_front": len(fronts.joint_front()),
+        "grid": len({trace_of(flat) for flat in fronts.settings()}),
+        "methods": rows,
+    }
+    if arguments.picture is not None:
+        titles = ("distinct settings measured", "share of the exact front's hypervolume")
+        arguments.picture.write_text(chart(curves(runs, exact), 0.3, *titles))
+    if arguments.json:
+        print(json.dumps(result, indent=1))
+        return
+    print(f"exact hypervolume {exact:.4f}; {result['grid']} distinct settings")
+    for name, row in rows.items():
+        print(f"{name:28}" + "  ".join(f"{key} {value}" for key, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What racing spared a study: settings stopped, sentences measured and sentences saved."""
+
+from __future__ import annotations
+
+from dse.evaluation import Evaluation
+from dse.search import Search
+from search_space import TraceKey, model_knobs
+
+
+def race_counts(search: Search, evaluation: Evaluation) -> dict[str, int]:
+    """Counts of a finished search with racing; empty of one without.
+
+    A trace serves all settings that differ in storage alone and is counted once. Sentences of the
+    other splits are measured for the settings on the front, and count for these.
+
+    Returns:
+        ``pruned`` settings; ``sentences`` measured; ``sentences_saved`` of those that all traces
+        would have had.
+    """
+    if search.spec.search.racing is None:
+        return {}
+    measured: dict[TraceKey, int] = {}
+    for told in search.told:
+        if told.repeated_of is None and told.outcome.state != "failed":
+            key = model_knobs(told.flat).trace_key()
+            measured[key] = max(measured.get(key, 0), told.outcome.sentences)
+    pruned = sum(told.outcome.state == "pruned" for told in search.told)
+    flats = [search.told_by_number[trial].flat for trial, _, _ in search.archive.members]
+    if not flats:
+        return {"pruned": pruned, "sentences": sum(measured.values())}
+    whole = len(evaluation.setting(flats[0]).trace.tokens)
+    measured |= {model_knobs(flat).trace_key(): whole for flat in flats}
+    spent = sum(measured.values())
+    return {
+        "pruned": pruned,
+        "sentences": spent,
+        "sentences_saved": whole * len(measured) - spent,
+    }
