@@ -2,7 +2,8 @@
 
 It reads the front of every told setting from its trial, models them all
 (`studies.front_surrogate`), and asks for the setting whose expected gain in hypervolume is largest
-for what it costs: one that shares its trace with a told setting, and differs in storage alone, needs no forward pass.
+for what it costs: one that shares its trace with a told setting, and differs in storage alone,
+needs no forward pass.
 """
 
 from __future__ import annotations
