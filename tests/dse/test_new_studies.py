@@ -102,19 +102,19 @@ class TestRefine:
 
     def test_child_study(self, finished: str, capsys: pytest.CaptureFixture[str]) -> None:
         """The child begins with the chosen designs and searches a smaller space around them."""
-        where = "exit_policy == 'none'"
+        where = "exit_policy == 'latency-aware'"
         words = ["refine", finished, "--where", where, "--trials", "4", "--out", "child"]
         json_of(capsys, *words)
         parent, child = read_spec(Path(finished, "spec.json")), read_spec(Path("child/spec.json"))
         assert child.search_space().size() < parent.search_space().size()
-        assert child.search_space()["exit_policy"].values == ("none",)
+        assert child.search_space()["exit_policy"].values == ("latency-aware",)
         assert child.title.endswith(f"refined where {where}")
         chosen = [d.knobs for d in read_front(Path(finished, "front.json")).designs]
-        chosen = [knobs for knobs in chosen if knobs["exit_policy"] == "none"]
+        chosen = [knobs for knobs in chosen if knobs["exit_policy"] == "latency-aware"]
         assert read_designs("child.designs.toml") == chosen
         document = json.loads(Path("child/front.json").read_text())
         assert document["designs"]
-        assert {d["knobs"]["exit_policy"] for d in document["designs"]} == {"none"}
+        assert {d["knobs"]["exit_policy"] for d in document["designs"]} == {"latency-aware"}
         assert tiny_document()["title"] in child.title
 
     def test_nothing_meets_it(self, finished: str, capsys: pytest.CaptureFixture[str]) -> None:
