@@ -179,7 +179,7 @@ class TestCommands:
 
     def test_doctor_of_no_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """A folder that is no run is told as by the other commands."""
-        assert "spec.json" in failure(capsys, 3, "doctor", str(tmp_path / "none"))
+        assert "spec.json" in failure(capsys, 4, "doctor", str(tmp_path / "none"))
 
     def test_where(self, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """The command that a dashboard copies prints the selected designs alone."""
