@@ -225,4 +225,4 @@ def test_agreement_with_the_recorded_trace_on_all_dev_sentences(
     )
     # Another machine rounds matrix products otherwise: then at most a sentence or two near a limit.
     assert len(differing) <= 2
-    assert len(set(actual[0].tolist())) == 6
+    assert set(actual[0].tolist()) == {1, 2, 3}
