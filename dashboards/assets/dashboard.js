@@ -48,6 +48,16 @@ window.dash_clientside = window.dash_clientside || {};
       }
     },
 
+    // A design that is clicked is opened: as a link of the frame would, without a new page.
+    openDesign(click, run) {
+      const point = click && click.points && click.points[0];
+      if (!point || !Number.isInteger(point.customdata)) return;
+      window.dash_clientside.set_props('design', {data: {run, id: point.customdata}});
+      window.history.pushState({}, '', '/design');
+      window.dispatchEvent(new CustomEvent('_dashprivate_pushstate'));
+      window.scrollTo(0, 0);
+    },
+
     saveFigure(clicks, id) {
       const graph = clicks && document.getElementById(id.figure);
       const plot = graph && graph.querySelector('.js-plotly-plot');

@@ -7,10 +7,11 @@ from typing import Any
 
 import dash_mantine_components as dmc
 import plotly.graph_objects as go
-from dash import Dash, Input, Output, State, ctx, dcc, html, no_update, set_props
+from dash import Dash, Input, Output, State, ctx, dcc, html, set_props
 from dash.development.base_component import Component
 
 from dashboards.cards import card, figure_card, sentence, sentence_figure
+from dashboards.clicked_design import open_clicked
 from dashboards.design_table import design_grid, table_csv
 from dashboards.downloads import text_file
 from dashboards.front_figures import colour_menu, parallel_figure
@@ -215,18 +216,7 @@ def register(app: Dash, views: RunViews) -> None:
         told = {"ids": list(map(str, ids))} if ids else []  # ids without one would tick nothing off
         return told, _counted(view, ids), _command(view, ids)
 
-    @app.callback(
-        Output("design", "data", allow_duplicate=True),
-        Output("url", "pathname", allow_duplicate=True),
-        Input("front-graph", "clickData"),
-        State("run", "value"),
-        prevent_initial_call=True,
-    )
-    def opened(click: Any, run: str) -> Any:
-        point = click["points"][0] if click else {}
-        if "customdata" not in point:
-            return no_update, no_update
-        return {"run": run, "id": int(point["customdata"])}, "/design"
+    open_clicked(app, "front-graph")
 
     @app.callback(
         Output("download", "data", allow_duplicate=True),

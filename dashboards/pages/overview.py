@@ -6,7 +6,7 @@ from typing import Any
 
 import dash_mantine_components as dmc
 import plotly.graph_objects as go
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from dashboards.cards import (
@@ -18,6 +18,7 @@ from dashboards.cards import (
     sentence_figure,
     verdict_badge,
 )
+from dashboards.clicked_design import open_clicked
 from dashboards.design_table import design_grid
 from dashboards.front_views import FrontChoice, front_view
 from dashboards.knob_figures import importance_figure
@@ -111,18 +112,7 @@ def register(app: Dash, views: RunViews) -> None:
         title = value_title(target, view.task)
         return importance_figure(shares, title, theme_of(theme), most=8)
 
-    @app.callback(
-        Output("design", "data", allow_duplicate=True),
-        Output("url", "pathname", allow_duplicate=True),
-        Input("overview-front", "clickData"),
-        State("run", "value"),
-        prevent_initial_call=True,
-    )
-    def opened(click: Any, run: str) -> Any:
-        point = click["points"][0] if click else {}
-        if "customdata" not in point:
-            return no_update, no_update
-        return {"run": run, "id": int(point["customdata"])}, "/design"
+    open_clicked(app, "overview-front")
 
 
 def axes_of(view: RunView) -> tuple[str, str]:
