@@ -127,6 +127,7 @@ def test_page(repository: Path) -> None:
     for row in rows:
         assert int(row[1].replace(",", "")) > 0
         assert (row[4].strip(), row[5].strip()) == ("0", "0")
+    assert "drivers went on and took on a trial" in text
 
 
 def test_gathered() -> None:
