@@ -143,7 +143,7 @@ def test_what_cannot_be_shown_or_cleared(capsys: pytest.CaptureFixture[str]) -> 
     """No runs is no failure; a folder that is not there, and clearing everything, are."""
     assert caches(capsys) == []
     assert main(["cache"]) == 0
-    assert capsys.readouterr().out == "No live traces in the runs of runs/.\n"
+    assert capsys.readouterr().out.startswith("No live traces in the runs of runs/.\n")
     assert main(["cache", "nowhere"]) == 4
     assert "nowhere: no such folder; expected a run or" in capsys.readouterr().err
     assert main(["cache", "--clear"]) == 2

@@ -87,7 +87,7 @@ class TestSources:
         assert found["design"]["mac_vector_size"] == 16
         assert found["design"]["checkpoint"] == "albert-mini"
         by_name = {row["name"]: row for row in found["constants"]}
-        assert by_name["envm.reram-mlc2.read_ns"]["value"] == 0.97
+        assert by_name["envm.reram-mlc2.read_ns"]["value"] == 1.103
 
     def test_default_design_must_run(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
