@@ -142,7 +142,7 @@ def duration(seconds: float) -> str:
     """A time as people say it.
 
     >>> [duration(s) for s in (0.4, 90, 7300)]
-    ['1 s', '1 min 30 s', '2 h 2 min']
+    ['1 s', '1 min 30 s', '2 h 1 min']
     """
     whole = max(math.ceil(seconds), 1)
     if whole < 60:

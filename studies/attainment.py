@@ -42,7 +42,7 @@ def attainment(fronts: Sequence[tuple[Floats, Floats]]) -> Attainment:
     >>> found = attainment([(np.array([1.0, 2.0]), np.array([5.0, 9.0])),
     ...                     (np.array([1.5]), np.array([7.0]))])
     >>> found.costs.tolist(), found.best.tolist(), found.worst.tolist()
-    ([1.0, 1.5, 2.0], [5.0, 7.0, 9.0], [-inf, 7.0, 7.0])
+    ([1.0, 1.5, 2.0], [5.0, 7.0, 9.0], [-inf, 5.0, 7.0])
     """
     costs = np.unique(np.concatenate([cost for cost, _ in fronts]))
     reached = np.full((len(fronts), len(costs)), -np.inf)
