@@ -87,7 +87,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
                     "Parallel lines",
                     "front-parallel",
                     height=430,
-                    least_px=62 * (len(data.knobs) + len(view.front.objectives)) + 80,
+                    least_px=57 * (len(data.knobs) + len(view.front.objectives)) + 80,
                     wide=True,
                     note="Objectives are turned so that better is down. Click a line to add its "
                     "design to the selection, or to take it out.",
