@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import logging
 import resource
 import tempfile
 import time
@@ -28,8 +29,9 @@ import optuna
 from figures import parsed
 from optuna.storages import BaseStorage, InMemoryStorage
 
-from dse.evaluation import Flat, Outcome
+from dse.evaluation import Flat
 from dse.executors import Kind
+from dse.outcomes import Outcome
 from dse.racing import Rivals
 from dse.samplers import sampler_of
 from dse.search import Search
@@ -103,6 +105,7 @@ def optunas(spec: StudySpec, storage: BaseStorage) -> None:
 
 def rays(spec: StudySpec, trials: int) -> None:
     """Some by Ray Tune with Optuna's samplers."""
+    import ray
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
 
@@ -113,15 +116,19 @@ def rays(spec: StudySpec, trials: int) -> None:
         values = _values(config["mac_vector_size"], config["envm_mib"])
         tune.report(dict(zip((o.metric for o in objectives), values, strict=True)))
 
-    def space(trial: optuna.Trial) -> None:
-        trial.suggest_int("mac_vector_size", 4, 32)
-        trial.suggest_float("envm_mib", 0.0, 24.0)
-
     search = OptunaSearch(
-        space=space,
+        space=_two_knobs,
         metric=[o.metric for o in objectives],
         mode=["max" if d == "maximize" else "min" for d in strategy.directions],
         sampler=sampler_of(spec, 0, len(objectives)),
+    )
+    ray.init(
+        address="local",
+        num_cpus=1,
+        include_dashboard=False,
+        _node_ip_address="127.0.0.1",
+        object_store_memory=128 * 1024 * 1024,
+        logging_level=logging.ERROR,
     )
     with tempfile.TemporaryDirectory() as folder:
         tuner = tune.Tuner(
@@ -132,6 +139,12 @@ def rays(spec: StudySpec, trials: int) -> None:
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         )
         tuner.fit()
+    ray.shutdown()
+
+
+def _two_knobs(trial: optuna.Trial) -> None:
+    trial.suggest_int("mac_vector_size", 4, 32)
+    trial.suggest_float("envm_mib", 0.0, 24.0)
 
 
 def measured(work: Callable[[], None], trials: int) -> dict[str, float]:

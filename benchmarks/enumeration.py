@@ -19,7 +19,8 @@ import numpy as np
 
 from dse.evaluation import Evaluation
 from search_space import MODEL_KNOBS
-from studies.enumeration import InnerSpace, inner_front
+from studies.enumeration import inner_front
+from studies.inner_space import InnerSpace
 from studies.presets import load_study
 from studies.recorded import RecordedTraces
 

@@ -60,13 +60,13 @@ def products(model: ExitEncoder, batches: Sequence[Tensor]) -> tuple[Callable[[]
     config = model.backbone.config
     width, inner, heads = config.hidden_size, config.intermediate_size, config.num_attention_heads
     linear = [torch.randn(width, width) for _ in range(4)]
-    linear += [torch.randn(inner, width), torch.randn(width, inner)]
+    linear += [torch.randn(width, inner), torch.randn(inner, width)]
     work: list[tuple[Callable[[], Tensor], float]] = []
     for batch in batches:
         sentences, tokens = batch.shape
         for weight in linear:
-            x = torch.randn(sentences * tokens, weight.shape[1])
-            work.append((partial(torch.mm, x, weight.T), 2.0 * x.shape[0] * weight.numel()))
+            x = torch.randn(sentences * tokens, len(weight))
+            work.append((partial(torch.mm, x, weight), 2.0 * x.shape[0] * weight.numel()))
         query = torch.randn(sentences * heads, tokens, width // heads)
         scores = torch.randn(sentences * heads, tokens, tokens)
         operations = 2.0 * query.numel() * tokens

@@ -24,9 +24,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from dse.evaluation import Evaluation, Flat, Outcome, as_plain
+from dse.evaluation import Evaluation, Flat
+from dse.outcomes import Outcome, as_plain
 from dse.racing import Rivals
 from search_space import MODEL_KNOBS, model_knobs
+from studies.enumeration import InnerFront, joined_front
 from studies.fronts import FloatArray, hypervolume, non_dominated
 from studies.presets import load_study
 from studies.recorded import SHIPPED, RecordedTraces
@@ -77,7 +79,7 @@ class ExactFronts:
         """Fronts from a file in the folder, which is made or completed first."""
         folder.mkdir(parents=True, exist_ok=True)
         recorded = RecordedTraces(traces)
-        path = folder / f"{_name(spec, recorded)}.jsonl"
+        path = folder / f"{name_of(spec, recorded)}.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         evaluation = Evaluation(spec, recorded)
         points = spec.search_space().points(MODEL_KNOBS)
@@ -119,7 +121,10 @@ class ExactFronts:
 
 
 class ReplayedEvaluation(Evaluation):
-    """Takes inner fronts from the table; single designs are evaluated as ever."""
+    """Takes inner fronts from the table, and joins them where storage is enumerated.
+
+    Single designs are evaluated as ever.
+    """
 
     def __init__(self, spec: StudySpec, traces: Path, fronts: ExactFronts) -> None:
         super().__init__(spec, RecordedTraces(traces))
@@ -128,7 +133,37 @@ class ReplayedEvaluation(Evaluation):
     def evaluate_setting(self, flat: Flat, rivals: Rivals | None = None) -> Outcome:
         """The inner front that is known; nothing is raced."""
         assert rivals is None
-        return self._fronts[flat].outcome
+        if self.inner.storage == ({},):
+            return self._fronts[flat].outcome
+        known = {row: self._fronts[w].outcome for row, w in self.inner.settings(flat).items()}
+        n_objectives = len(self._spec.objectives)
+        fronts = {
+            row: InnerFront(
+                hardware=np.array(outcome.hardware, dtype=np.int64),
+                exits=np.array(outcome.exits, dtype=np.int64),
+                values=np.array(outcome.values).reshape(-1, n_objectives),
+                designs_scored=outcome.designs_scored,
+                designs_pruned=outcome.designs_pruned,
+                designs_feasible=len(outcome.values),
+                reasons={},
+            )
+            for row, outcome in known.items()
+        }
+        front = joined_front(fronts, self.inner, self._spec.objectives)
+        return Outcome(
+            state="complete" if len(front.values) else "infeasible",
+            reason="" if len(front.values) else next(o.reason for o in known.values()),
+            values=front.values.tolist(),
+            hardware=front.hardware.tolist(),
+            exits=front.exits.tolist(),
+            designs_scored=front.designs_scored,
+            designs_pruned=front.designs_pruned,
+            own_hypervolume=hypervolume(front.values, self._spec.objectives),
+        )
+
+    def processor_s(self, flat: Flat) -> float:
+        """Processor time that the inner fronts of a trial had taken."""
+        return sum(self._fronts[w].processor_s for w in self.inner.settings(flat).values())
 
 
 def setting_key(flat: Flat) -> tuple[Any, ...]:
@@ -141,7 +176,7 @@ def trace_of(flat: Flat) -> tuple[Any, ...]:
     return model_knobs(flat).trace_key()
 
 
-def _name(spec: StudySpec, recorded: RecordedTraces) -> str:
+def name_of(spec: StudySpec, recorded: RecordedTraces) -> str:
     """A digest of all that inner fronts depend on, but for the program."""
     document = {key: value for key, value in spec.document().items() if key != "search"}
     text = json.dumps([document, recorded.manifest.model_dump(mode="json")], sort_keys=True)

@@ -25,12 +25,14 @@ import numpy as np
 from exact_fronts import ExactFronts, ReplayedEvaluation, benchmark_study, trace_of
 from figures import parsed
 
-from dse.evaluation import Evaluation, Flat, Outcome, looks_of
+from dse.evaluation import Evaluation, Flat
 from dse.executors import InlineExecutor
+from dse.outcomes import Outcome
 from dse.race_counts import race_counts
 from dse.racing import Rivals
 from dse.search import Search
 from dse.storage import open_storage
+from dse.trace_sources import looks_of
 from studies.recorded import SHIPPED, RecordedTraces
 from studies.spec import StudySpec
 
@@ -47,7 +49,7 @@ class RacedReplay(Evaluation):
         """A lost race, or the inner front."""
         assert self._racing is not None
         assert rivals is not None
-        setting, reason, is_fit = self._racing.run(flat, self.inner, rivals)
+        drawn, reason, is_fit = self._racing.run(flat, self.inner, rivals)
         if not is_fit:
             return Outcome(state="infeasible", reason=reason)
         if reason:  # the estimate for the sampler is the front of all sentences: near enough here
@@ -57,7 +59,7 @@ class RacedReplay(Evaluation):
                 reason=reason,
                 estimate=known.values,
                 own_hypervolume=known.own_hypervolume,
-                sentences=len(setting.trace.tokens),
+                sentences=len(drawn.tokens),
             )
         return replace(self._fronts[flat].outcome, sentences=self._n_select)
 

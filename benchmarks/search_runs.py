@@ -1,9 +1,8 @@
 """Searches replayed on recorded traces, kept one by one: the share of the exact front over time.
 
-``python benchmarks/search_runs.py FOLDER [--seeds 10] [--study edgebert-sst2] [--traces DIR]``
-
-runs every method with every seed on the study of `exact_fronts` and writes a line of JSON for each
-to ``FOLDER/runs-DIGEST.jsonl``; a later call goes on. After each trial it has
+`search_goals` runs every method with every seed on the study of `exact_fronts`; a line of JSON for
+each goes to ``FOLDER/runs-DIGEST.jsonl``, and a later call goes on. Nested searches enumerate
+storage (``search.storage``) unless their name says that they sample it. After each trial it has
 
 * ``traces``: distinct settings whose sentences had to be measured (others share their trace),
 * ``live_s``: what measuring them takes, by the mean seconds of a setting that the traces were
@@ -15,18 +14,21 @@ to ``FOLDER/runs-DIGEST.jsonl``; a later call goes on. After each trial it has
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from exact_fronts import ExactFronts, ReplayedEvaluation, benchmark_study, trace_of
+from exact_fronts import (
+    ExactFronts,
+    ReplayedEvaluation,
+    name_of,
+    trace_of,
+)
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.problem import ElementwiseProblem
 from pymoo.operators.crossover.sbx import SBX
@@ -36,13 +38,14 @@ from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from pymoo.optimize import minimize
 
 from dse.archive import Archive
-from dse.evaluation import Evaluation, Flat, Outcome
+from dse.evaluation import Evaluation, Flat
 from dse.executors import InlineExecutor, Kind
+from dse.outcomes import Outcome
 from dse.racing import Rivals
 from dse.search import Search
 from dse.storage import open_storage
-from search_space import KNOBS
-from studies.recorded import SHIPPED, RecordedTraces
+from search_space import KNOBS, parse_number_format
+from studies.recorded import RecordedTraces
 from studies.spec import StudySpec
 
 Row = dict[str, float]
@@ -55,36 +58,64 @@ class Method:
     Attributes:
         strategy: ``nested`` or ``joint``.
         sampler: of ours, Optuna's, or ``pymoo``.
-        trials: how many.
+        trials: how many; of nested searches for each distinct trace of the grid.
         options: of the sampler.
+        seeds: how many at most: fewer of those that take minutes, one of those without chance.
+        changes: of the study.
     """
 
     strategy: str
     sampler: str
-    trials: int
+    trials: float
     options: Mapping[str, Any]
+    seeds: int = 10
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def enumerates_storage(self) -> bool:
+        """Whether a trial has the fronts of all cells."""
+        return self.strategy == "nested" and "search.storage" not in self.changes
+
+
+def _nested(sampler: str, trials: float, **more: Any) -> Method:
+    return Method(strategy="nested", sampler=sampler, trials=trials, **({"options": {}} | more))
 
 
 METHODS: Final = {
-    **{
-        f"nested {name}": Method(strategy="nested", sampler=name, trials=150, options=options)
-        for name, options in {
-            "fronts": {},
-            "nsga2": {"population_size": 24},
-            "tpe": {},
-            "random": {},
-            "qmc": {},
-        }.items()
-    },
-    "nested gp": Method(strategy="nested", sampler="gp", trials=40, options={}),
-    "joint nsga2": Method(
-        strategy="joint", sampler="nsga2", trials=400, options={"population_size": 24}
+    "nested fronts": _nested("fronts", 1 / 3),
+    "nested nsga2": _nested("nsga2", 2, options={"population_size": 24}),
+    "nested tpe": _nested("tpe", 1),
+    "nested random": _nested("random", 2),
+    "nested qmc": _nested("qmc", 2),
+    "nested gp": _nested("gp", 1 / 3, seeds=3),
+    "nested listed": _nested("listed", 1, seeds=1),
+    "nested listed, few bits first": _nested("listed", 1, seeds=1),
+    "nested fronts, storage sampled": _nested(
+        "fronts", 1, seeds=3, changes={"search.storage": "sampled"}
     ),
-    "joint random": Method(strategy="joint", sampler="random", trials=400, options={}),
-    "joint tpe": Method(strategy="joint", sampler="tpe", trials=200, options={}),
-    "joint gp": Method(strategy="joint", sampler="gp", trials=60, options={}),
-    "joint pymoo": Method(strategy="joint", sampler="pymoo", trials=400, options={"pop_size": 24}),
+    "joint nsga2": Method(
+        strategy="joint", sampler="nsga2", trials=1_000, options={"population_size": 24}
+    ),
+    "joint random": Method(strategy="joint", sampler="random", trials=1_000, options={}),
+    "joint tpe": Method(strategy="joint", sampler="tpe", trials=300, options={}, seeds=3),
+    "joint gp": Method(strategy="joint", sampler="gp", trials=60, options={}, seeds=3),
+    "joint pymoo": Method(
+        strategy="joint", sampler="pymoo", trials=1_000, options={"pop_size": 24}
+    ),
 }
+LISTED_FIRST: Final = ("weight_format", "span_budget_tokens", "activation_format")
+"""Knobs in which an order that was chosen with hindsight goes through the settings, slowest first;
+sparsities follow, the checkpoint changes fastest."""
+
+
+def few_bits_first(study: StudySpec) -> dict[str, Any]:
+    """The study's space in an order from few bits and little else compressed to the opposite."""
+    space = study.document()["space"]
+    for name in ("weight_format", "activation_format"):
+        space[name] = sorted(space[name], key=lambda text: parse_number_format(text).bits)
+    space["span_budget_tokens"] = sorted(space["span_budget_tokens"], reverse=True)
+    last = {"checkpoint": space.pop("checkpoint")}
+    return {name: space.pop(name) for name in LISTED_FIRST} | space | last
 
 
 class Meter:
@@ -93,6 +124,8 @@ class Meter:
     def __init__(self, spec: StudySpec, live_s: Mapping[str, float]) -> None:
         self.rows: list[Row] = []
         self._live_s = live_s
+        space = spec.search_space()
+        self._storage = {name: space[name].values[0] for name in spec.enumerated_storage()}
         self._traces: set[tuple[Any, ...]] = set()
         self._archive = Archive(spec.objectives)
         self._n_objectives = len(spec.objectives)
@@ -102,8 +135,9 @@ class Meter:
     def note(self, flat: Flat, outcome: Outcome, known_s: float = 0.0) -> None:
         """One trial; ``known_s`` is processor time that was measured before."""
         live = self._live_s[str(flat["checkpoint"])]
-        if trace_of(flat) not in self._traces:
-            self._traces.add(trace_of(flat))
+        trace = trace_of({**self._storage, **flat})
+        if trace not in self._traces:
+            self._traces.add(trace)
             self._spent["live_s"] += live
         self._spent["live_every_s"] += live
         self._spent["known_s"] += known_s
@@ -145,31 +179,36 @@ class _Metered(InlineExecutor):
         return ticket, outcome
 
 
-def run(
-    method: Method, seed: int, study: StudySpec, traces: Path, fronts: ExactFronts
-) -> list[Row]:
+def run(name: str, seed: int, study: StudySpec, traces: Path, fronts: ExactFronts) -> list[Row]:
     """Rows after each evaluated trial of one search."""
+    method = METHODS[name]
     recorded = RecordedTraces(traces)
     live_s = {n: c.seconds_per_setting for n, c in recorded.manifest.checkpoints.items()}
     if method.sampler == "pymoo":
         return _pymoo(method, seed, study, recorded, Meter(study, live_s))
+    is_nested = method.strategy == "nested"
+    grid = len({trace_of(flat) for flat in fronts.settings()})
+    changes = dict(method.changes)
+    if method.enumerates_storage:
+        changes["search.storage"] = "enumerated"
+    if name.endswith("few bits first"):
+        changes["space"] = few_bits_first(study)
     spec = study.with_overrides(
         {
             "search.strategy": method.strategy,
-            "search.trials": method.trials,
+            "search.trials": round(method.trials * grid) if is_nested else int(method.trials),
             "search.seed": seed,
             "search.sampler": {"name": method.sampler, "options": dict(method.options)},
+            **changes,
         }
     )
-    is_nested = method.strategy == "nested"
-    evaluation = (
-        ReplayedEvaluation(spec, traces, fronts) if is_nested else Evaluation(spec, recorded)
-    )
+    replayed = ReplayedEvaluation(spec, traces, fronts)
+    evaluation = replayed if is_nested else Evaluation(spec, recorded)
     with tempfile.TemporaryDirectory() as folder:
         meter = Meter(spec, live_s)
         search = Search(spec, open_storage(None, Path(folder) / "journal.log"), "benchmark")
         executor = _Metered(
-            evaluation, meter, lambda flat: fronts[flat].processor_s if is_nested else 0.0
+            evaluation, meter, lambda flat: replayed.processor_s(flat) if is_nested else 0.0
         )
         search.run(executor, lambda _: None)
     return meter.rows
@@ -217,44 +256,43 @@ def _pymoo(
         eliminate_duplicates=True,
     )
     problem = _Problem(study, Evaluation(study, recorded), meter)
-    minimize(problem, algorithm, ("n_eval", method.trials), seed=seed)
+    minimize(problem, algorithm, ("n_eval", int(method.trials)), seed=seed)
     return meter.rows
 
 
 def runs_of(
-    folder: Path, study: StudySpec, traces: Path, seeds: int, methods: Mapping[str, Method]
+    folder: Path,
+    study: StudySpec,
+    traces: Path,
+    seeds: int,
+    names: Sequence[str],
+    *,
+    make: bool = True,
 ) -> list[dict[str, Any]]:
-    """Every method with every seed, from the folder's file or run now."""
+    """Every method with every seed that it has, from the folder's file or run now.
+
+    A run whose method is defined otherwise today is made anew; one whose program has changed is
+    not: such runs want a new folder. With ``make`` false there are those that the folder has.
+    """
     fronts = ExactFronts.of(folder, study, traces)
-    digest = hashlib.sha256(json.dumps(study.document(), sort_keys=True).encode()).hexdigest()[:12]
-    path = folder / f"runs-{digest}.jsonl"
+    path = folder / f"runs-{name_of(study, RecordedTraces(traces))}.jsonl"
     kept = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    done = {(each["method"], each["seed"]): each for each in kept}
+    done = {(e["method"], e["seed"], json.dumps(e["definition"])): e for e in kept}
+    found = []
     with path.open("a") as file:
         for seed in range(seeds):
-            for name, method in methods.items():
-                if (name, seed) not in done:
-                    rows = run(method, seed, study, traces, fronts)
-                    done[name, seed] = {"method": name, "seed": seed, "rows": rows}
-                    file.write(json.dumps(done[name, seed]) + "\n")
+            for name in names:
+                if seed >= METHODS[name].seeds:
+                    continue
+                definition = asdict(METHODS[name])
+                key = (name, seed, json.dumps(definition))
+                if key not in done and not make:
+                    continue
+                if key not in done:
+                    rows = run(name, seed, study, traces, fronts)
+                    done[key] = {"method": name, "seed": seed, "definition": definition}
+                    done[key]["rows"] = rows
+                    file.write(json.dumps(done[key]) + "\n")
                     file.flush()
-    return [each for key, each in done.items() if key[0] in methods and key[1] < seeds]
-
-
-def main() -> None:
-    """Run what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--study", default="edgebert-sst2")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--traces", type=Path, default=SHIPPED)
-    parser.add_argument("--methods", nargs="*", default=list(METHODS))
-    arguments = parser.parse_args()
-    study = benchmark_study(arguments.study)
-    methods = {name: METHODS[name] for name in arguments.methods}
-    found = runs_of(arguments.folder, study, arguments.traces, arguments.seeds, methods)
-    print(f"{len(found)} runs")
-
-
-if __name__ == "__main__":
-    main()
+                found.append(done[key])
+    return found

@@ -9,16 +9,18 @@ from typing import Any, Final
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboards.figure_data import Column, FrontData
+from dashboards.figure_data import FrontData
 from dashboards.figure_style import styled
-from dashboards.front_figures import axis_title, hover_cards, rounded
+from dashboards.front_axes import axis_title, rounded
+from dashboards.front_columns import Column
+from dashboards.front_figures import hover_cards
 from dashboards.front_views import column_axis
 from dashboards.palette import CATEGORIES
 from dashboards.theme import COLOURS, Theme, themed
-from dashboards.ticks import Scale, window
+from dashboards.ticks import Scale, round_ticks, tick_texts, window
 from dashboards.titles import knob_text, knob_title, metric, plotly_text, words
 from hw_cost import ExplainedGemm
-from search_space import NumberFormat
+from search_space import UNITS, NumberFormat
 from studies.ablation import Step
 from studies.attainment import attainment
 
@@ -47,8 +49,9 @@ def waterfall_figure(
     parts = list(dict.fromkeys([*first, *second]))
     changes = {part: second.get(part, 0.0) - first.get(part, 0.0) for part in parts}
     ordered = sorted(parts, key=lambda part: -abs(changes[part]))
-    rest = ordered[MOST_BARS:]
-    shown = [(words(part), changes[part]) for part in ordered[:MOST_BARS] if changes[part]]
+    n_shown = len(ordered) if len(ordered) == MOST_BARS + 1 else MOST_BARS
+    rest = ordered[n_shown:]
+    shown = [(words(part), changes[part]) for part in ordered[:n_shown] if changes[part]]
     if rest:
         shown.append((f"{len(rest)} others", sum(changes[part] for part in rest)))
     totals = sum(first.values()), sum(second.values())
@@ -60,6 +63,7 @@ def waterfall_figure(
             measure=["absolute", *("relative" for _ in shown), "total"],
             text=[f"{totals[0]:.3g}", *(f"{c:+.2g}" for _, c in shown), f"{totals[1]:.3g}"],
             textposition="outside",
+            constraintext="none",
             cliponaxis=False,
             connector={"line": {"color": colours.muted, "width": 1}},
             increasing={"marker": {"color": CATEGORIES[1]}},
@@ -70,7 +74,7 @@ def waterfall_figure(
     )
     styled(figure, height=320)
     figure.update_layout(
-        xaxis={"showgrid": False, "tickangle": -35},
+        xaxis={"showgrid": False, "tickangle": -35, "type": "category"},  # "#1" is no number
         yaxis={"title": {"text": f"{title} ({plotly_text(unit)})"}, "rangemode": "tozero"},
         margin={"l": 64, "r": 12, "t": 22, "b": 60},
         showlegend=False,
@@ -124,8 +128,8 @@ def roofline_figure(
         )
     styled(figure, height=360)
     figure.update_layout(
-        xaxis={"title": {"text": "MACs for each byte of weights read"}, "type": "log", "dtick": 1},
-        yaxis={"title": {"text": "Achieved (GMAC/s)"}, "type": "log", "dtick": 1},
+        xaxis=_log_axis("MACs for each byte of weights read", [t.x for t in figure.data]),
+        yaxis=_log_axis("Achieved (GMAC/s)", [t.y for t in figure.data]),
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         margin={"l": 64, "r": 14, "t": 28, "b": 48},
     )
@@ -176,7 +180,7 @@ def _step_label(step: Step) -> str:
         return f"{len(step.knobs)} knobs together"
     name, value = next(iter(step.knobs.items()))
     title = knob_title(name).partition(" (")[0]
-    return plotly_text(f"{title} {knob_text(value)}")
+    return plotly_text(f"{title} {knob_text(value)} {UNITS.get(name, '')}".strip())
 
 
 def fronts_figure(fronts: Mapping[str, FrontData], x: str, y: str, theme: Theme) -> go.Figure:
@@ -216,17 +220,22 @@ def fronts_figure(fronts: Mapping[str, FrontData], x: str, y: str, theme: Theme)
 
 
 def attainment_figure(fronts: Mapping[str, FrontData], x: str, y: str, theme: Theme) -> go.Figure:
-    """What one run, half of them and all of them reach in two metrics."""
+    """What one run, more than half of them and all of them reach in two metrics.
+
+    Of two runs, more than half are all: there are two lines then.
+    """
     columns = [(d.metric(x), d.metric(y)) for d in fronts.values() if len(d.ids)]
     cost, gain = columns[0]
     signs = (-1.0 if cost.is_maximised else 1.0), (1.0 if gain.is_maximised else -1.0)
     found = attainment([(signs[0] * a.values, signs[1] * b.values) for a, b in columns])
     figure = go.Figure()
-    lines = (
+    lines = [
         ("one run", found.best, "dot", CATEGORIES[5]),
-        ("half of the runs", found.median, "solid", CATEGORIES[0]),
+        ("more than half of the runs", found.median, "solid", CATEGORIES[0]),
         ("all runs", found.worst, "dash", CATEGORIES[1]),
-    )
+    ]
+    if len(columns) == 2:  # more than half of two are all
+        del lines[1]
     for name, values, dash, colour in lines:
         known = np.isfinite(values)
         figure.add_scatter(
@@ -247,9 +256,24 @@ def attainment_figure(fronts: Mapping[str, FrontData], x: str, y: str, theme: Th
     return themed(figure, theme)
 
 
+def _log_axis(title: str, values: Sequence[Any]) -> dict[str, Any]:
+    """A log axis around some values, each of its ticks a whole number to read."""
+    every = np.concatenate([np.asarray(each, dtype=float) for each in values] or [np.array([1.0])])
+    shown = window(float(every.min()), float(every.max()), "log10", before=0.03, after=0.03)
+    ticks = round_ticks(shown, 5)
+    return {
+        "title": {"text": title},
+        "type": "log",
+        "range": shown.plotly_range(),
+        "tickvals": list(ticks),
+        "ticktext": list(tick_texts(ticks)),
+    }
+
+
 def _axis_of(columns: Sequence[Column]) -> dict[str, Any]:
     """An axis that shows one metric of several runs."""
     values = np.concatenate([column.values for column in columns])
     is_log = all(column.scale == "log10" for column in columns)
     scale: Scale = "log10" if is_log else "linear"
-    return column_axis(columns[0], window(float(values.min()), float(values.max()), scale))
+    shown = window(float(values.min()), float(values.max()), scale)
+    return column_axis(columns[0], shown, n_ticks=5)

@@ -17,6 +17,7 @@ from evaluators.exits import ExitHistogram
 from hw_cost import CostTable, ExplainedGemm
 from search_space import ExitKnobs, ExitPolicy, Scenario
 from studies.bench import Changed
+from studies.metrics import is_score
 from studies.scoring import Setting
 
 MOST_PARTS: Final = 9
@@ -146,7 +147,9 @@ def slack_figure(
     counts = np.round(shares[own] * histogram.n_sentences).astype(int)
     levels = np.unique(voltage)
     figure = go.Figure()
-    for level, colour in zip(levels, ordered_colours(len(levels)), strict=True):
+    darkest = int(theme == "dark")  # is not seen on a dark card
+    colours = ordered_colours(len(levels) + darkest)[darkest:]
+    for level, colour in zip(levels, colours, strict=True):
         mask = voltage == level
         figure.add_scatter(
             x=histogram.tokens[own][mask],
@@ -231,7 +234,7 @@ def sensitivity_figure(
         theme: of the page.
     """
     about = metric(name, task)
-    absolute = name == "accuracy" or value == 0
+    absolute = is_score(name) or value == 0
     names = list(dict.fromkeys(each.knob for each in changed if name in each.metrics))
 
     def change(each: Changed) -> float:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+from typing import Any, Final
 
 import dash_ag_grid as dag
 
-from dashboards.figure_data import MEMBERSHIP, Column, FrontData, membership_texts
+from dashboards.figure_data import MEMBERSHIP, FrontData, membership_texts
+from dashboards.front_columns import Column
 from dashboards.titles import measured_text, with_unit
+
+MOST_WHOLE_ROWS: Final = 2_000
+"""Designs with more than what is on their cards; of a larger front the table has no other metric,
+the file that is saved has."""
 
 
 def design_grid(data: FrontData, grid_id: str, *, height: int = 420) -> dag.AgGrid:
     """A grid with a row for each design: its id, main metrics, knobs that vary, other metrics."""
-    columns, rows = design_columns(data)
+    columns, rows = design_columns(data, main=len(data.ids) > MOST_WHOLE_ROWS)
     return dag.AgGrid(
         id=grid_id,
         columnDefs=columns,
@@ -40,8 +45,15 @@ def design_grid(data: FrontData, grid_id: str, *, height: int = 420) -> dag.AgGr
     )
 
 
-def design_columns(data: FrontData) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Definitions of the columns and the rows; a number is sorted by its value, not its text."""
+def design_columns(
+    data: FrontData, *, main: bool = False
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Definitions of the columns and the rows; a number is sorted by its value, not its text.
+
+    Args:
+        data: of the front.
+        main: whether metrics that no card shows are left out.
+    """
     rows: list[dict[str, Any]] = [{"id": i} for i in data.ids.tolist()]
     columns: list[dict[str, Any]] = [
         {"field": "id", "headerName": "Design", "pinned": "left", "filter": "agNumberColumnFilter"}
@@ -62,8 +74,7 @@ def design_columns(data: FrontData) -> tuple[list[dict[str, Any]], list[dict[str
             if is_number:
                 row[f"{field}_text"] = text
 
-    main = [column for column in data.metrics if column.is_on_card]
-    for column in main:
+    for column in (column for column in data.metrics if column.is_on_card):
         title = with_unit("Accuracy, select", column.unit) if column.name == "accuracy" else ""
         add(f"m_{column.name}", title or column.label, *_measured(column))
     for column in (data.report, *data.further):
@@ -78,7 +89,7 @@ def design_columns(data: FrontData) -> tuple[list[dict[str, Any]], list[dict[str
         values = knob.values.tolist() if knob.is_number else knob.design_texts()
         add(f"k_{knob.name}", knob.title, values, knob.design_texts())
     for column in data.metrics:
-        if not column.is_on_card:
+        if not (column.is_on_card or main):
             add(f"m_{column.name}", column.label, *_measured(column))
     add("trial", "Trial", data.trials.tolist(), [str(trial) for trial in data.trials])
     return columns, rows

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dashboards.front_columns import Column, DominatedData, Floats, Integers, KnobColumn
 from dashboards.ticks import Scale
 from dashboards.titles import (
     FigureError,
@@ -17,125 +17,19 @@ from dashboards.titles import (
     knob_title,
     measured_text,
     metric,
-    with_unit,
 )
 from evaluators.task_metrics import TASK_METRICS
-from search_space import EXIT_KNOBS, KNOBS_OF_EXIT_POLICY, ExitPolicy, KnobValue
+from search_space import EXIT_KNOBS, KNOBS_OF_EXIT_POLICY, ExitPolicy
+from studies.metrics import is_metric, metric_of, parts_of
 from studies.records import Figure, Front, FrontDesign
 from studies.survival import Survival, survival_of
 
 MAX_DESIGNS: Final = 2_000
-"""Designs that figures and the table show, at most; a larger front is shown in even steps."""
+"""Designs that a still page shows, at most; of a larger front so many in even steps."""
 
-MAX_LEVELS: Final = 10
-"""A number with at most that many different values is shown as steps, not as a smooth range."""
 
 MEMBERSHIP: Final = "On the front (% of samples)"
 """Title of the memberships."""
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One metric of the designs shown, in the unit that people read.
-
-    Attributes:
-        name: of the metric.
-        title: without unit.
-        unit: empty for none.
-        values: (n_designs,) array.
-        errors: (n_designs,) standard errors; NaN where there is none.
-        scale: of its axis; log10 only if the study says so and every value is positive.
-        is_objective: whether the study optimizes it.
-        is_maximised: whether more is better.
-        is_on_card: whether a design's card shows it: what the study asks for, and the headlines.
-        of_unit: that many of this unit are one of the record's.
-    """
-
-    name: str
-    title: str
-    unit: str
-    values: Floats
-    errors: Floats
-    scale: Scale
-    is_objective: bool
-    is_maximised: bool
-    is_on_card: bool
-    of_unit: float = 1.0
-
-    @property
-    def label(self) -> str:
-        """Title with unit."""
-        return with_unit(self.title, self.unit)
-
-    @property
-    def has_errors(self) -> bool:
-        """Whether any design has a standard error above 0."""
-        return bool(np.any(self.errors > 0))
-
-
-@dataclass(frozen=True, slots=True)
-class KnobColumn:
-    """One knob of the designs shown.
-
-    Attributes:
-        name: of the knob.
-        title: with unit.
-        levels: its different values in order: numbers by size, texts by the numbers in them.
-        codes: (n_designs,) index of each design's value among the levels.
-    """
-
-    name: str
-    title: str
-    levels: tuple[KnobValue, ...]
-    codes: Integers
-
-    @property
-    def is_number(self) -> bool:
-        """Whether all its values are numbers."""
-        return not any(isinstance(level, str) for level in self.levels)
-
-    @property
-    def is_stepped(self) -> bool:
-        """Whether it is shown as steps with a name each."""
-        return not self.is_number or len(self.levels) <= MAX_LEVELS
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The levels as people read them."""
-        return tuple(map(knob_text, self.levels))
-
-    def design_texts(self) -> list[str]:
-        """The value of each design as people read it."""
-        texts = self.texts
-        return [texts[code] for code in self.codes.tolist()]
-
-    @property
-    def values(self) -> Floats:
-        """(n_designs,) values of a number knob."""
-        return np.asarray(self.levels, dtype=np.float64)[self.codes]
-
-
-@dataclass(frozen=True, slots=True)
-class DominatedData:
-    """The sample of scored designs that are not on the front.
-
-    Attributes:
-        values: (n_sampled,) array for each metric that the record has, in people's units; NaN
-            where it is unknown.
-        n_sampled: designs in the sample.
-        of: designs that it was drawn from.
-    """
-
-    values: dict[str, Floats]
-    n_sampled: int
-    of: int
-
-    def column(self, name: str) -> Floats:
-        """(n_sampled,) values of a metric, all NaN if the record does not have it."""
-        return self.values.get(name, np.full(self.n_sampled, np.nan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +114,18 @@ def natural_key(text: str) -> tuple[tuple[int, float, str], ...]:
     )
 
 
-def front_data(front: Front, most: int = MAX_DESIGNS) -> FrontData:
-    """Columns of the designs of a front, at most ``most`` of them in even steps.
+def front_data(front: Front, most: int | None = MAX_DESIGNS) -> FrontData:
+    """Columns of the designs of a front.
+
+    Args:
+        front: the record.
+        most: designs at most, in even steps of the front's order; None for all.
 
     Raises:
         FigureError: designs differ in the knobs or metrics that they name, or a metric is unknown.
     """
-    shown = evenly_spaced(len(front.designs), most)
+    n = len(front.designs)
+    shown = evenly_spaced(n, n if most is None else most)
     designs = [front.designs[i] for i in shown]
     _check_alike(front)
     first = front.designs[0] if front.designs else None
@@ -310,7 +209,7 @@ def _measured_texts(column: Column) -> list[str]:
 
 def _check_alike(front: Front) -> None:
     """Require that all designs name the same knobs and metrics."""
-    for design in front.designs:
+    for design in front.designs[1:]:
         first = front.designs[0]
         for what, own, expected in (
             ("knobs", design.knobs.keys(), first.knobs.keys()),
@@ -369,18 +268,31 @@ def _further_columns(designs: Sequence[FrontDesign]) -> tuple[Column, ...]:
     columns = []
     for name in names:
         figures = [design.report_metrics[name] for design in designs]
-        stem, _, where = name.partition("_")
-        if stem not in TASK_METRICS:
-            raise FigureError(
-                f"Report metric {name!r} has no title and no unit: expected one of "
-                f"{', '.join(TASK_METRICS)}."
-            )
-        about = TASK_METRICS[stem]
-        title = f"{about.title}, {where}" if where else about.title
+        title, unit = _report_title(name)
         columns.append(
-            replace(_column("accuracy", figures, "linear"), name=name, title=title, unit=about.unit)
+            replace(_column("accuracy", figures, "linear"), name=name, title=title, unit=unit)
         )
     return tuple(columns)
+
+
+def _report_title(name: str) -> tuple[str, str]:
+    """Title and unit of a metric on the report split: of GLUE, or the accuracy on one task.
+
+    Raises:
+        FigureError: there is no such metric.
+    """
+    if is_metric(name):
+        about = metric_of(name)
+        return about.title, about.unit
+    base, task = parts_of(name)
+    stem, _, where = base.partition("_")
+    if stem not in TASK_METRICS:
+        raise FigureError(
+            f"Report metric {name!r} has no title and no unit: expected one of "
+            f"{', '.join(TASK_METRICS)}."
+        )
+    of = [part for part in (where, task) if part]
+    return ", ".join([TASK_METRICS[stem].title, *of]), TASK_METRICS[stem].unit
 
 
 def _knob_column(name: str, designs: Sequence[FrontDesign], shown: Integers) -> KnobColumn:

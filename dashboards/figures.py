@@ -1,173 +1,140 @@
-"""Figure data to figures: the search's history, breakdowns and shares.
+"""Figures for notebooks: each a function from a front's record to a Plotly figure.
 
-Figures of the designs themselves are in `front_figures`.
+    from pathlib import Path
+    from dashboards import figures
+    from studies.records import read_front
+
+    front = read_front(Path("runs/edgebert-sst2-001/front.json"))
+    figures.front_figure(front, x="energy_pj", y="accuracy").show()
+
+The arrays behind them are had apart, from `figure_data` and `stack_data`; figures of trials take a
+`studies.trial_table.TrialTable` and are in `progress_figures` and `knob_figures`.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Final, Literal
+
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from dashboards.figure_data import HistoryData
-from dashboards.figure_style import styled
-from dashboards.menus import Choice, Menu
-from dashboards.palette import CATEGORIES, category_colours, ordered_colours
-from dashboards.stack_data import Stack
-from dashboards.titles import plotly_text, with_unit, words
+from dashboards import front_figures, stack_figures
+from dashboards.figure_data import front_data, history_data
+from dashboards.front_views import FrontChoice, front_view
+from dashboards.parallel_view import parallel_lines
+from dashboards.stack_data import breakdown_stack, exit_stack, voltage_stack
+from dashboards.theme import Theme, themed
+from dashboards.titles import FigureError, metric
+from studies.records import Front
 
-MAX_PARTS = len(CATEGORIES)
-"""Parts that a breakdown names; smaller ones are summed under one name."""
+Cost = Literal["energy_pj", "latency_ns", "area_mm2"]
 
-
-def history_figure(history: HistoryData) -> go.Figure:
-    """Hypervolume and front size against designs scored."""
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.09)
-    lines = (
-        (history.hypervolumes.tolist(), "Hypervolume", "%{y:.5f}"),
-        (history.front_sizes.tolist(), "Front size (designs)", "%{y:,}"),
-    )
-    for row, ((values, title, shown), colour) in enumerate(
-        zip(lines, CATEGORIES, strict=False), start=1
-    ):
-        figure.add_scatter(
-            y=values,
-            mode="lines+markers" if len(values) <= 40 else "lines",
-            line={"color": colour, "width": 2, "shape": "hv"},
-            marker={"size": 5},
-            hovertemplate=f"{title} {shown} after %{{x:,}}<extra></extra>",
-            showlegend=False,
-            row=row,
-            col=1,
-        )
-        figure.update_yaxes(title_text=title, row=row, col=1)
-    styled(figure, height=460)
-    figure.update_xaxes(showticklabels=True, row=2, col=1)
-    figure.update_layout(yaxis={"tickformat": ".4~g"}, yaxis2={"rangemode": "tozero"})
-    history_menu(history).start(figure)
-    return figure
+_METRIC_OF: Final = {
+    "energy_pj": "energy_pj",
+    "latency_ns": "latency_mean_ns",
+    "area_mm2": "area_mm2",
+}
+"""The metric that a breakdown sums to."""
 
 
-def history_menu(history: HistoryData) -> Menu:
-    """What the history may be drawn against."""
-    choices = tuple(
-        Choice(
-            title,
-            traces={"x": [values.tolist(), values.tolist()]},
-            layout={"xaxis2.title.text": title},
-        )
-        for title, values in (
-            ("Designs scored", history.designs_scored),
-            ("Trials", history.trials),
-        )
-    )
-    return Menu("Horizontal axis", (0, 1), choices)
+def front_figure(
+    front: Front, *, x: str = "", y: str = "", z: str = "", theme: Theme = "light"
+) -> go.Figure:
+    """Every design of a front over two or three metrics, with errors; dominated ones in grey.
+
+    Args:
+        front: the record.
+        x: metric; by default the second objective.
+        y: metric; by default the first objective.
+        z: metric of a third axis; empty for two axes.
+        theme: light or dark.
+
+    Raises:
+        FigureError: the front has no designs, or no such metric.
+    """
+    _require_designs(front)
+    cost, score = front.axes()
+    choice = FrontChoice(x=x or cost, y=y or score, z=z, theme=theme)
+    return front_view(front_data(front, None), front, choice)
 
 
-def breakdown_figure(stack: Stack, title: str, unit: str) -> go.Figure:
-    """Stacked bars of the parts of one cost; pointing at one tells its amount and its share."""
-    stack = gathered(stack)
-    n_parts = len(stack.parts)
-    told = "%{x}: %{customdata[0]:.4~g} " + plotly_text(unit)
-    hover = told + ", %{customdata[1]:.1f} % of the total<extra>%{fullData.name}</extra>"
-    figure = go.Figure(
-        [
-            go.Bar(
-                x=list(stack.labels),
-                y=_numbers(values),
-                name=plotly_text(words(part)),
-                marker={"color": colour, "line": {"width": 0}},
-                customdata=np.column_stack([values, shares]).round(9).tolist(),
-                hovertemplate=hover,
-            )
-            for part, values, shares, colour in zip(
-                stack.parts, stack.values, stack.shares, category_colours(n_parts), strict=True
-            )
-        ]
-    )
-    _stacked(figure, with_unit(title, unit))
-    return figure
+def parallel_figure(front: Front, *, theme: Theme = "light", most: int = 300) -> go.Figure:
+    """A line a design across knobs and objectives, better down; bulk lines of a larger front.
+
+    Args:
+        front: the record.
+        theme: light or dark.
+        most: designs up to which each line tells of itself when it is pointed at.
+
+    Raises:
+        FigureError: the front has no designs.
+    """
+    _require_designs(front)
+    data = front_data(front, None)
+    if len(data.ids) > most:
+        return themed(front_figures.parallel_figure(data), theme)
+    return parallel_lines(data, theme)
 
 
-def share_menu(title: str, unit: str) -> Menu:
-    """Whether a breakdown shows amounts or shares of each design's total."""
-    amount = with_unit(title, unit)
-    share = "Share of the total (%)"
-    return Menu(
-        "Show",
-        (),
-        (
-            Choice(f"amounts ({unit})", layout={"barnorm": "", "yaxis.title.text": amount}),
-            Choice(
-                "shares of each design's total (%)",
-                layout={"barnorm": "percent", "yaxis.title.text": share},
-            ),
-        ),
-    )
+def survival_figure(front: Front, *, theme: Theme = "light") -> go.Figure:
+    """The primary metric on the report split against the select split.
+
+    Raises:
+        FigureError: the front has no designs.
+    """
+    _require_designs(front)
+    return themed(front_figures.survival_figure(front_data(front, None)), theme)
 
 
-def exit_figure(stack: Stack) -> go.Figure:
-    """Stacked bars: the share of sentences that leaves after each layer."""
-    names = [words(part) for part in stack.parts]
-    return _share_figure(stack, names, "Sentences that exit (%)")
+def history_figure(front: Front, *, theme: Theme = "light") -> go.Figure:
+    """Hypervolume and size of the front against designs scored.
+
+    Raises:
+        FigureError: the record has no history.
+    """
+    if not front.history:
+        raise FigureError("The record has no history: no trial was told.")
+    return themed(stack_figures.history_figure(history_data(front)), theme)
 
 
-def voltage_figure(stack: Stack) -> go.Figure:
-    """Stacked bars: the share of sentences whose later layers run at each voltage."""
-    names = [part if part.rstrip().endswith("V") else f"{part} V" for part in stack.parts]
-    return _share_figure(stack, names, "Sentences at a voltage (%)")
+def breakdown_figure(
+    front: Front, cost: Cost = "energy_pj", *, theme: Theme = "light"
+) -> go.Figure:
+    """Which parts a cost of each design is made of.
+
+    Args:
+        front: the record.
+        cost: field of a design's breakdown.
+        theme: light or dark.
+
+    Raises:
+        FigureError: the front has no designs.
+    """
+    _require_designs(front)
+    about = metric(_METRIC_OF[cost])
+    stack = breakdown_stack(front, cost, about.name)
+    return themed(stack_figures.breakdown_figure(stack, about.title, about.unit), theme)
 
 
-def gathered(stack: Stack, most: int = MAX_PARTS) -> Stack:
-    """The stack with its smallest parts summed, so that at most ``most`` have a name."""
-    if len(stack.parts) <= most:
-        return stack
-    rest = stack.values[most - 1 :].sum(axis=0, keepdims=True)
-    name = f"{len(stack.parts) - most + 1} smaller parts"
-    return Stack(
-        stack.labels,
-        (*stack.parts[: most - 1], name),
-        np.concatenate([stack.values[: most - 1], rest]),
-        stack.n_front,
-    )
+def exit_figure(front: Front, *, theme: Theme = "light") -> go.Figure:
+    """After which layer the sentences of each design leave.
+
+    Raises:
+        FigureError: the front has no designs.
+    """
+    _require_designs(front)
+    return themed(stack_figures.exit_figure(exit_stack(front)), theme)
 
 
-def _share_figure(stack: Stack, names: list[str], title: str) -> go.Figure:
-    colours = ordered_colours(len(names))
-    figure = go.Figure(
-        [
-            go.Bar(
-                x=list(stack.labels),
-                y=_numbers(values),
-                name=plotly_text(name),
-                marker={"color": colour, "line": {"color": "white", "width": 0.6}},
-                hovertemplate="%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>",
-            )
-            for name, values, colour in zip(names, stack.values, colours, strict=True)
-        ]
-    )
-    _stacked(figure, title)
-    figure.update_yaxes(range=[0, 100.5])
-    return figure
+def voltage_figure(front: Front, *, theme: Theme = "light") -> go.Figure:
+    """At which voltage the later layers of each design run.
+
+    Raises:
+        FigureError: the front has no designs.
+    """
+    _require_designs(front)
+    return themed(stack_figures.voltage_figure(voltage_stack(front)), theme)
 
 
-def _stacked(figure: go.Figure, y_title: str) -> None:
-    styled(figure, height=400)
-    figure.update_layout(
-        barmode="stack",
-        bargap=0.18,
-        xaxis={
-            "title": {"text": "Design, in the order of the front"},
-            "type": "category",
-            "tickfont": {"size": 11},
-            "tickangle": -45,
-            "showgrid": False,
-        },
-        yaxis={"title": {"text": y_title}},
-        legend={"traceorder": "reversed", "font": {"size": 12}},
-        hovermode="closest",
-    )
-
-
-def _numbers(values: np.ndarray) -> list[float | None]:
-    return [None if np.isnan(value) else float(f"{value:.6g}") for value in values.tolist()]
+def _require_designs(front: Front) -> None:
+    if not front.designs:
+        raise FigureError("The front has no designs: there is nothing to draw.")

@@ -8,8 +8,21 @@ from typing import Any, Final
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboards.figure_data import Column, Floats, FrontData, KnobColumn, hover_texts
+from dashboards.figure_data import FrontData, hover_texts
 from dashboards.figure_style import styled
+from dashboards.front_axes import (
+    axis_title,
+    colour_bar,
+    error_bars,
+    error_ends,
+    knob_colours,
+    metric_colours,
+    on_axis,
+    rounded,
+    tick_layout,
+    wrapped,
+)
+from dashboards.front_columns import Column, Floats, KnobColumn
 from dashboards.menus import Choice, Menu
 from dashboards.palette import (
     CATEGORIES,
@@ -17,12 +30,11 @@ from dashboards.palette import (
     INK,
     MUTED,
     category_colours,
-    ordered_colours,
     smooth_scale,
-    stepped_scale,
 )
-from dashboards.ticks import Window, round_ticks, tick_texts, window
+from dashboards.ticks import round_ticks, tick_texts, window
 from dashboards.titles import measured_text, plotly_text
+from studies.metrics import is_score
 
 MAX_CATEGORY_NAMES: Final = 24
 """Levels that a parallel axis can name without overlap."""
@@ -76,7 +88,7 @@ def front_figure(data: FrontData) -> go.Figure:
 
 def x_menu(data: FrontData) -> Menu:
     """What the front may be drawn against: every metric but accuracy, objectives first."""
-    columns = [column for column in data.metrics if column.name != "accuracy"]
+    columns = [column for column in data.metrics if not is_score(column.name)]
     columns.sort(key=lambda column: (column.name != "energy_pj", not column.is_objective))
     choices = []
     for column in columns:
@@ -99,7 +111,7 @@ def x_menu(data: FrontData) -> Menu:
                     "xaxis.title.text": axis_title(column),
                     "xaxis.type": "log" if shown.scale == "log10" else "linear",
                     "xaxis.range": shown.plotly_range(),
-                    **_tick_layout("xaxis", shown),
+                    **tick_layout("xaxis", shown),
                 },
             )
         )
@@ -108,27 +120,38 @@ def x_menu(data: FrontData) -> Menu:
 
 def colour_menu(data: FrontData) -> Menu:
     """What the front may be coloured by: every knob that varies, then every cost."""
-    knobs = sorted(data.knobs, key=lambda knob: (knob.name != "checkpoint", knob.is_number))
-    choices = [_knob_colours(knob) for knob in knobs]
-    choices += [
-        _metric_colours(column)
-        for column in data.metrics
-        if column.name != "accuracy" and np.ptp(column.values) > 0
-    ]
-    if not choices:
-        choices = [
-            Choice(
-                "nothing: all knobs and costs are equal",
-                traces={"marker.color": [CATEGORIES[0]], "marker.showscale": [False]},
-            )
-        ]
+    choices = [colour_choice(data, i) for i in range(len(colour_titles(data)))]
     return Menu("Colour", (1,), tuple(choices), keeps_window=True)
+
+
+def colour_titles(data: FrontData) -> list[str]:
+    """Titles of the choices of `colour_menu`; always at least one."""
+    titles = [c.title if isinstance(c, KnobColumn) else c.label for c in _colour_columns(data)]
+    return titles or ["nothing: all knobs and costs are equal"]
+
+
+def colour_choice(data: FrontData, index: int) -> Choice:
+    """One choice of `colour_menu` alone; any number counts, as those of a circle do."""
+    columns = _colour_columns(data)
+    if not columns:
+        return Choice(
+            colour_titles(data)[0],
+            traces={"marker.color": [CATEGORIES[0]], "marker.showscale": [False]},
+        )
+    column = columns[index % len(columns)]
+    return knob_colours(column) if isinstance(column, KnobColumn) else metric_colours(column)
+
+
+def _colour_columns(data: FrontData) -> list[KnobColumn | Column]:
+    knobs = sorted(data.knobs, key=lambda knob: (knob.name != "checkpoint", knob.is_number))
+    costs = [c for c in data.metrics if not is_score(c.name) and np.ptp(c.values) > 0]
+    return [*knobs, *costs]
 
 
 def survival_figure(data: FrontData) -> go.Figure:
     """Accuracy on the report split against accuracy on the select split, with the diagonal."""
     select, report = data.metric("accuracy"), data.report
-    ends = np.array([_error_ends(select), _error_ends(report)])
+    ends = np.array([error_ends(select), error_ends(report)])
     shown = window(float(ends[:, 0].min()), float(ends[:, 1].max()), "linear")
     figure = go.Figure(
         go.Scatter(
@@ -188,7 +211,7 @@ def parallel_figure(data: FrontData) -> go.Figure:
                 "color": rounded(accuracy.values),
                 "colorscale": smooth_scale(),
                 "showscale": True,
-                "colorbar": _colour_bar(accuracy.label),
+                "colorbar": colour_bar(accuracy.label),
             },
             unselected={"line": {"color": "#d5dae0", "opacity": 0.15}},
             labelfont={"size": 11, "color": INK},
@@ -212,106 +235,10 @@ def hover_cards(data: FrontData) -> list[str]:
     ]
 
 
-def axis_title(column: Column) -> str:
-    """A metric with its unit and, on a log axis, that it is one."""
-    return f"{column.label}, log scale" if column.scale == "log10" else column.label
-
-
-def _tick_layout(axis: str, shown: Window) -> dict[str, Any]:
-    """Our own ticks on a log axis (Plotly's leave most of a short one blank), its own elsewhere."""
-    if shown.scale != "log10":
-        return {f"{axis}.tickmode": "auto", f"{axis}.tickvals": None, f"{axis}.ticktext": None}
-    wide = Window(shown.low / 1e3, shown.high * 1e3, "log10")  # for those who zoom out
-    ticks = round_ticks(shown, 9)
-    outside = [t for t in round_ticks(wide, 9) if not shown.low <= t <= shown.high]
-    ticks = tuple(sorted({*ticks, *outside}))
-    return {
-        f"{axis}.tickmode": "array",
-        f"{axis}.tickvals": list(ticks),
-        f"{axis}.ticktext": list(tick_texts(ticks)),
-    }
-
-
 def _accuracy_window(data: FrontData) -> list[float]:
-    low, high = _error_ends(data.metric("accuracy"))
+    low, high = error_ends(data.metric("accuracy"))
     has_dominated = data.dominated.n_sampled > 0
     return window(low, high, "linear", before=0.25 if has_dominated else 0.06).plotly_range()
-
-
-def _error_ends(column: Column) -> tuple[float, float]:
-    """Lowest and highest end of the error bars."""
-    errors = np.nan_to_num(column.errors)
-    return float((column.values - errors).min()), float((column.values + errors).max())
-
-
-def error_bars(column: Column, own: Any = slice(None), *, opacity: float = 0.45) -> dict[str, Any]:
-    """Standard errors of some designs for Plotly."""
-    return {
-        "type": "data",
-        "array": rounded(column.errors[own]),
-        "visible": column.has_errors,
-        "color": f"rgba(90, 102, 115, {opacity})",
-        "thickness": 1,
-        "width": 0,
-    }
-
-
-def _colour_bar(title: str, ticks: tuple[Any, ...] = (), texts: tuple[str, ...] = ()) -> Any:
-    bar: dict[str, Any] = {
-        "title": {"text": f"{_wrapped(title, 17)}<br>", "side": "top", "font": {"size": 12.5}},
-        "thickness": 14,
-        "outlinewidth": 0,
-        "tickfont": {"size": 11.5},
-        "tickmode": "array" if ticks else "auto",
-    }
-    if ticks:
-        bar["tickvals"] = list(ticks)
-        bar["ticktext"] = [plotly_text(text) for text in texts]
-    return bar
-
-
-def _colours(label: str, values: Any, scale: Any, low: float, high: float, bar: Any) -> Choice:
-    return Choice(
-        label,
-        traces={
-            "marker.color": [values],
-            "marker.colorscale": [scale],
-            "marker.cmin": [low],
-            "marker.cmax": [high],
-            "marker.showscale": [True],
-            "marker.colorbar": [bar],
-        },
-    )
-
-
-def _knob_colours(knob: KnobColumn) -> Choice:
-    n = len(knob.levels)
-    if not knob.is_stepped:
-        low, high = float(knob.values.min()), float(knob.values.max())
-        bar = _colour_bar(knob.title)
-        return _colours(knob.title, rounded(knob.values), smooth_scale(), low, high, bar)
-    colours = ordered_colours(n) if knob.is_number else category_colours(n)
-    bar = _colour_bar(knob.title, tuple(range(n)), knob.texts)
-    bar["len"] = min(1.0, 0.12 + 0.07 * n)
-    return _colours(knob.title, knob.codes.tolist(), stepped_scale(colours), -0.5, n - 0.5, bar)
-
-
-def _metric_colours(column: Column) -> Choice:
-    values, shown = _on_axis(column)
-    ticks = round_ticks(shown)
-    if column.scale == "log10":
-        bar = _colour_bar(column.label, tuple(map(math.log10, ticks)), tick_texts(ticks))
-    else:
-        bar = _colour_bar(column.label)
-    low, high = float(values.min()), float(values.max())
-    return _colours(column.label, rounded(values), smooth_scale(), low, high, bar)
-
-
-def _on_axis(column: Column) -> tuple[Floats, Window]:
-    """Values as they lie on the column's axis (logarithms on a log axis), and its window."""
-    low, high = float(column.values.min()), float(column.values.max())
-    shown = window(low, high, column.scale, before=0.02, after=0.02)
-    return (np.log10(column.values) if shown.scale == "log10" else column.values), shown
 
 
 def _spread(accuracy: Column) -> Floats:
@@ -324,7 +251,7 @@ def _knob_dimension(knob: KnobColumn, spread: Floats) -> dict[str, Any]:
     n = len(knob.levels)
     is_named = knob.is_stepped and n <= MAX_CATEGORY_NAMES
     dimension: dict[str, Any] = {
-        "label": _wrapped(knob.title),
+        "label": wrapped(knob.title),
         "values": rounded(knob.codes + spread),
     }
     if is_named:
@@ -339,27 +266,13 @@ def _knob_dimension(knob: KnobColumn, spread: Floats) -> dict[str, Any]:
 
 
 def _metric_dimension(column: Column) -> dict[str, Any]:
-    values, shown = _on_axis(column)
+    values, shown = on_axis(column)
     ticks = round_ticks(shown)
     positions = map(math.log10, ticks) if shown.scale == "log10" else ticks
     return {
-        "label": _wrapped(column.label),
+        "label": wrapped(column.label),
         "values": rounded(values),
         "range": shown.plotly_range(),
         "tickvals": list(positions),
         "ticktext": list(tick_texts(ticks)),
     }
-
-
-def _wrapped(title: str, longest: int = 11) -> str:
-    """A title in one line, or in two of about equal length if it is longer than that."""
-    words = title.split()
-    if len(title) <= longest or len(words) < 2:
-        return plotly_text(title)
-    splits = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words))]
-    return "<br>".join(map(plotly_text, min(splits, key=lambda lines: max(map(len, lines)))))
-
-
-def rounded(values: Floats) -> list[float | None]:
-    """Seven significant digits, which is a third of the bytes; None for NaN."""
-    return [None if math.isnan(value) else float(f"{value:.7g}") for value in values.tolist()]

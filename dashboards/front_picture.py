@@ -9,7 +9,8 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboards.figure_data import Column, Floats, FrontData, evenly_spaced, front_data
+from dashboards.figure_data import FrontData, evenly_spaced, front_data
+from dashboards.front_columns import Column, Floats
 from dashboards.palette import DOMINATED, FONT, GRID, INK, MUTED, category_colours
 from dashboards.ticks import Window, round_ticks, tick_texts, window
 from studies.records import Front

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import html
 
-from dashboards.figure_data import (
-    MEMBERSHIP,
-    Column,
-    FrontData,
-    KnobColumn,
-    membership_texts,
-)
+from dashboards.figure_data import MEMBERSHIP, FrontData, membership_texts
+from dashboards.front_columns import Column, KnobColumn
 from dashboards.titles import measured_text, with_unit
 
 

@@ -9,14 +9,16 @@ from typing import Any, Final
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboards.figure_data import Column, Floats, FrontData
+from dashboards.figure_data import FrontData
 from dashboards.figure_style import styled
-from dashboards.front_figures import axis_title, colour_menu, error_bars, hover_cards, rounded
+from dashboards.front_axes import axis_title, error_bars, numbers
+from dashboards.front_columns import Column, Floats
+from dashboards.front_figures import CROWD, colour_choice, hover_cards
 from dashboards.theme import COLOURS, Theme, themed
 from dashboards.ticks import Window, round_ticks, tick_texts, window
 from dashboards.titles import plotly_text
+from studies.objectives import Constraint
 from studies.records import Front
-from studies.spec_tables import Constraint
 
 SYMBOLS: Final = (
     *("circle", "square", "diamond", "cross", "x", "triangle-up"),
@@ -25,6 +27,8 @@ SYMBOLS: Final = (
 SYMBOLS_3D: Final = ("circle", "square", "diamond", "cross", "x", "circle-open")
 WEBGL_FROM: Final = 1_500
 """Points from which on WebGL draws them."""
+MOST_CARDS: Final = 1_500
+"""Designs that have a whole card to hover; of more, each tells its number and its values here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,6 @@ class FrontChoice:
         z: metric of a third axis; empty for two axes.
         colour: index in `colour_menu`.
         symbol: name of a knob; empty for one symbol.
-        selected: ids of the selected designs; empty for all.
         theme: of the page.
     """
 
@@ -59,7 +62,6 @@ class FrontChoice:
     z: str = ""
     colour: int = 0
     symbol: str = ""
-    selected: Sequence[int] = ()
     theme: Theme = "light"
 
 
@@ -76,8 +78,8 @@ def front_view(
     behind_type = go.Scattergl if len(behind_x) > WEBGL_FROM else go.Scatter
     figure.add_trace(
         behind_type(
-            x=rounded(behind_x),
-            y=rounded(behind_y),
+            x=numbers(behind_x),
+            y=numbers(behind_y),
             mode="markers",
             name="dominated",
             marker={"color": colours.behind, "size": 5, "opacity": 0.55},
@@ -87,15 +89,16 @@ def front_view(
     line = _front_line(x, y)
     figure.add_trace(
         go.Scatter(
-            x=rounded(x.values[line]),
-            y=rounded(y.values[line]),
+            x=numbers(x.values[line]),
+            y=numbers(y.values[line]),
             mode="lines",
             line={"color": colours.muted, "width": 1.2, "shape": _corner(x, y)},
             name="front of these two",
             hoverinfo="skip",
         )
     )
-    figure.add_trace(_designs(go.Scatter, data, choice, SYMBOLS, x=x, y=y))
+    kind = go.Scattergl if len(data.ids) > WEBGL_FROM else go.Scatter
+    figure.add_trace(_designs(kind, data, choice, SYMBOLS, x=x, y=y))
     if marked is not None and {x.name, y.name} <= marked.values.keys():
         figure.add_trace(_star(go.Scatter, marked, choice, "star", x.name, y.name))
     styled(figure, height=520)
@@ -107,21 +110,19 @@ def front_view(
     figure.update_layout(
         showlegend=False, dragmode="lasso" if len(data.ids) > 1 else "zoom", hovermode="closest"
     )
-    # What was drawn around designs goes once they are selected: a click there would not reach them.
-    return themed(figure, choice.theme).update_layout(
-        uirevision=f"{x.name}/{y.name}",
-        selectionrevision=",".join(map(str, choice.selected)),
-        selections=[],
-    )
+    return themed(figure, choice.theme).update_layout(uirevision=f"{x.name}/{y.name}")
 
 
 def _designs(
     kind: Any, data: FrontData, choice: FrontChoice, symbols: Sequence[str], **axes: Column
 ) -> Any:
-    """The trace of the front's designs, with errors, colours, symbols and the selection."""
-    crowd = len(data.ids) > 500
+    """The trace of the front's designs, with errors, colours and symbols.
+
+    Which designs are selected is the browser's business (`dashboard.js`): a figure is made once.
+    """
+    crowd = len(data.ids) > CROWD
     trace = kind(
-        **{axis: rounded(column.values) for axis, column in axes.items()},
+        **{axis: numbers(column.values) for axis, column in axes.items()},
         **{
             f"error_{axis}": error_bars(column, opacity=0.2 if crowd else 0.4)
             for axis, column in axes.items()
@@ -130,24 +131,25 @@ def _designs(
         mode="markers",
         name="front",
         customdata=data.ids.tolist(),
-        text=hover_cards(data),
-        hovertemplate="%{text}<extra></extra>",
         marker={"size": (4 if crowd else 5) if "z" in axes else (6 if crowd else 9)},
     )
-    colour = colour_menu(data).choices
-    for path, values in colour[choice.colour % len(colour)].traces.items():
+    if len(data.ids) <= MOST_CARDS:
+        trace.update(text=hover_cards(data), hovertemplate="%{text}<extra></extra>")
+    else:
+        told = "".join(
+            f"<br>{plotly_text(column.label)}: <b>%{{{axis}:.4~g}}</b>"
+            for axis, column in axes.items()
+        )
+        trace.update(hovertemplate=f"<b>Design #%{{customdata}}</b>{told}<extra></extra>")
+    for path, values in colour_choice(data, choice.colour).traces.items():
         trace.update({path.replace(".", "_"): values[0]})
     knob = next((k for k in data.knobs if k.name == choice.symbol), None)
     if knob is not None:
         trace.marker.symbol = [symbols[code % len(symbols)] for code in knob.codes.tolist()]
+    if kind is not go.Scatter3d:
+        trace.unselected = {"marker": {"opacity": 0.12}}
     if kind is go.Scatter:
         trace.marker.line = {"color": COLOURS[choice.theme].card, "width": 0.2 if crowd else 0.7}
-        trace.unselected = {"marker": {"opacity": 0.12}}
-        if len(choice.selected):
-            trace.selectedpoints = np.flatnonzero(np.isin(data.ids, choice.selected)).tolist()
-    elif len(choice.selected):
-        chosen = np.isin(data.ids, choice.selected)
-        trace.marker.size = np.where(chosen, 6, 2.5).tolist()
     return trace
 
 
@@ -155,7 +157,7 @@ def _three_axes(data: FrontData, choice: FrontChoice, marked: Marked | None) -> 
     columns = {axis: data.metric(getattr(choice, axis)) for axis in "xyz"}
     colours = COLOURS[choice.theme]
     names = [column.name for column in columns.values()]
-    behind = {axis: rounded(data.dominated.column(c.name)) for axis, c in columns.items()}
+    behind = {axis: numbers(data.dominated.column(c.name)) for axis, c in columns.items()}
     figure = go.Figure(
         go.Scatter3d(
             **behind,
@@ -233,7 +235,7 @@ def _shown(column: Column, behind: Floats, also: float | None) -> Window:
     return window(low, high, column.scale, before=before, after=after)
 
 
-def column_axis(column: Column, shown: Window) -> dict[str, Any]:
+def column_axis(column: Column, shown: Window, n_ticks: int = 9) -> dict[str, Any]:
     """Layout of an axis: its title with the unit, its range, and our own ticks on a log one."""
     layout: dict[str, Any] = {
         "title": {"text": axis_title(column)},
@@ -242,8 +244,8 @@ def column_axis(column: Column, shown: Window) -> dict[str, Any]:
     }
     if shown.scale == "log10":
         wide = Window(shown.low / 1e3, shown.high * 1e3, "log10")
-        inside = round_ticks(shown, 9)
-        outside = [t for t in round_ticks(wide, 9) if not shown.low <= t <= shown.high]
+        inside = round_ticks(shown, n_ticks)
+        outside = [t for t in round_ticks(wide, n_ticks) if not shown.low <= t <= shown.high]
         ticks = tuple(sorted({*inside, *outside}))
         layout |= {"tickvals": list(ticks), "ticktext": list(tick_texts(ticks))}
     return layout

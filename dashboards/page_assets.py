@@ -65,6 +65,11 @@ tbody tr.picked td { background: #fdf1d6; }
 .beside { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 4px 28px;
   align-items: start; }
 @media (max-width: 860px) { .beside { grid-template-columns: minmax(0, 1fr); } }
+.plain-table { overflow-x: auto; margin-top: 10px; }
+.plain-table table { white-space: normal; }
+.plain-table th { position: static; padding: 6px 11px; font-weight: 600; }
+.plain-table td { vertical-align: top; }
+.plain-table td:first-child, .plain-table th:first-child { position: static; white-space: nowrap; }
 .parts { margin-top: 22px; }
 .parts caption { text-align: left; font-weight: 600; padding: 0 0 6px; white-space: normal; }
 .parts th { position: static; padding: 4px 9px; background: none; font-weight: 600; }

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboards.figure_data import Column, Floats, FrontData, KnobColumn
+from dashboards.figure_data import FrontData
 from dashboards.figure_style import styled
-from dashboards.front_figures import hover_cards, rounded
+from dashboards.front_axes import rounded
+from dashboards.front_columns import Column, Floats, KnobColumn
+from dashboards.front_figures import hover_cards
 from dashboards.palette import CATEGORIES
 from dashboards.theme import COLOURS, Colours, Theme, themed
 from dashboards.titles import plotly_text
@@ -73,7 +75,7 @@ def parallel_lines(
             "showline": False,
             "ticks": "",
             "tickangle": 0,
-            "tickfont": {"size": 10.5},
+            "tickfont": {"size": 10},
             "gridcolor": colours.muted,
         },
         yaxis={
@@ -85,14 +87,14 @@ def parallel_lines(
             "ticks": "",
             "side": "right",
         },
-        margin={"l": 24, "r": 56, "t": 64, "b": 12},
+        margin={"l": 24, "r": 56, "t": 76, "b": 12},
         showlegend=len(levels) > 1,
         legend={"orientation": "h", "y": -0.02, "yanchor": "top"},
         hovermode="closest",
     )
     _end_texts(figure, data, objectives, colours)
     themed(figure, theme)
-    return figure.update_xaxes(tickfont={"size": 10.5}, gridcolor=colours.muted)
+    return figure.update_xaxes(tickfont={"size": 10}, gridcolor=colours.muted)
 
 
 def _end_texts(
@@ -112,7 +114,7 @@ def _end_texts(
                 text=plotly_text(_short(text)),
                 showarrow=False,
                 yanchor=anchor,
-                font={"size": 10, "color": colours.ink},
+                font={"size": 9.5, "color": colours.ink},
                 bgcolor=colours.card,
                 borderpad=1,
             )
@@ -130,13 +132,21 @@ def _metric_places(column: Column) -> Floats:
 
 
 def _short(text: str, longest: int = 10) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    """A text cut to its room; of a number format the widths stay, which tell it from the others.
+
+    AdaptivFloat is ``af``, as in the printed front.
+    """
+    text = text.replace("adaptivfloat", "af")
+    if len(text) <= longest:
+        return text
+    widths = text[text.find("<") :] if text.endswith(">") else ""
+    return f"{text[: max(longest - 1 - len(widths), 1)]}…{widths}"
 
 
-def _lines(title: str, longest: int = 10) -> str:
+def _lines(title: str, longest: int = 9) -> str:
     lines = [""]
     for word in title.split():
         if len(lines[-1]) + len(word) + 1 > longest and lines[-1]:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
-    return "<br>".join(map(plotly_text, lines[:3]))
+    return "<br>".join(map(plotly_text, lines[:4]))

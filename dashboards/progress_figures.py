@@ -17,7 +17,7 @@ from studies.run_snapshot import RunSnapshot
 from studies.trial_table import STATES, TrialTable
 
 MOST_POINTS: Final = 4_000
-_STATE_COLOURS: Final = (CATEGORIES[2], CATEGORIES[4], CATEGORIES[1])
+_STATE_COLOURS: Final = (CATEGORIES[2], CATEGORIES[4], CATEGORIES[3], CATEGORIES[1])
 _DASHES: Final = ("solid", "dash", "dot", "dashdot")
 
 

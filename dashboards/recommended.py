@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dashboards.titles import metric, mid_sentence
 from studies.choosing import knee, losses
+from studies.metrics import is_score
 from studies.records import Front, FrontDesign, ObjectiveRecord
 
 
@@ -58,11 +59,20 @@ def neighbour_sentence(front: Front, design: FrontDesign) -> str:
         return "The only point of the front."
     other = min(others, key=lambda entry: math.dist(own, entry[1]))[0]
     task = front.scenario.get("task")
-    costs = [o for o in front.objectives if o.metric != "accuracy"]
-    gains = [o for o in front.objectives if o.metric == "accuracy"]
-    text = " and ".join(_change(design, other, o, task) for o in costs)
-    gained = " and ".join(_change(design, other, o, task) for o in gains)
+    costs = [o for o in front.objectives if not is_score(o.metric)]
+    gains = [o for o in front.objectives if is_score(o.metric)]
+    text, gained = (
+        " and ".join(_told([_change(design, other, o, task) for o in each]))
+        for each in (costs, gains)
+    )
     return f"{text}{' for ' if gained and text else ''}{gained}, against its neighbour #{other.id}."
+
+
+def _told(changes: list[str]) -> list[str]:
+    """Changes of objectives; of more than three only what is not the same, if anything is."""
+    if len(changes) <= 3:
+        return changes
+    return [change for change in changes if not change.startswith("the same ")] or changes
 
 
 def _change(
@@ -71,7 +81,7 @@ def _change(
     about = metric(objective.metric, task)
     own, old = design.metrics[objective.metric].value, other.metrics[objective.metric].value
     title = mid_sentence(about.title)
-    if objective.metric == "accuracy" or old == 0:
+    if is_score(objective.metric) or old == 0:
         gain = (own - old) * about.scale
         if abs(gain) < 0.005:
             return f"the same {title}"

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import html
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from dashboards import figures, front_figures
+from dashboards import front_figures, stack_figures
 from dashboards.figure_data import FrontData, front_data, history_data, survival
 from dashboards.front_table import table_html
-from dashboards.menus import Menu
 from dashboards.page_assets import SCRIPT, STYLE
 from dashboards.parts_table import parts_table_html
+from dashboards.report_parts import Section, figure_html, note_html, sentence_html
 from dashboards.run_card import (
     found_sentence,
     honest_note,
     membership_note,
     run_card_html,
 )
+from dashboards.run_sections import run_sections
+from dashboards.run_source import RunSource
 from dashboards.stack_data import Stack, breakdown_stack, exit_stack, parts_of, voltage_stack
 from dashboards.titles import metric, mid_sentence
 from studies.choosing import knee
@@ -38,16 +39,6 @@ _POLICY: Final = (
 MAX_LINES: Final = 500
 """Designs that parallel coordinates draw: more lines hide each other."""
 
-_SECTIONS: Final = (
-    ("front-section", "Front"),
-    ("survival-section", "Select and report"),
-    ("history-section", "History"),
-    ("parallel-section", "Parallel coordinates"),
-    ("breakdown-section", "Where costs go"),
-    ("shares-section", "Exits and voltages"),
-    ("table-section", "Table"),
-)
-
 _BREAKDOWNS: Final = (
     ("energy_pj", "energy_pj", "Energy per sentence"),
     ("latency_ns", "latency_mean_ns", "Mean latency"),
@@ -61,20 +52,27 @@ _KNEE_NOTE: Final = (
 )
 
 
-def write_report(front: Front, path: Path) -> None:
+def write_report(front: Front, path: Path, run: RunSource | None = None) -> None:
     """Write the report page of a front, whole or not at all.
+
+    Args:
+        front: the record.
+        path: of the page.
+        run: that the front is of, for the figures of its trials and of its knee too.
 
     Raises:
         FigureError: the record holds a metric without title, or designs that are not alike.
         UnwritableError: the page cannot be written.
+        ValueError: the run is damaged.
     """
-    write_whole(path, report_html(front).encode())
+    write_whole(path, report_html(front, run).encode())
 
 
-def report_html(front: Front) -> str:
+def report_html(front: Front, run: RunSource | None = None) -> str:
     """The page: plotly.js once, every figure as data, and no address of another file."""
     title = html.escape(front.title)
-    links = "".join(f'<a href="#{anchor}">{name}</a>' for anchor, name in _SECTIONS)
+    sections = [*_front_sections(front), *(run_sections(run) if run is not None else ())]
+    links = "".join(f'<a href="#{each.anchor}">{each.name}</a>' for each in sections)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -92,7 +90,7 @@ def report_html(front: Front) -> str:
 <p class="found">{html.escape(found_sentence(front))}</p>
 <p class="note">{html.escape(honest_note(front))}</p>
 {run_card_html(front)}
-{_sections(front)}
+{_written(sections)}
 </main>
 <script>{SCRIPT}</script>
 </body>
@@ -100,35 +98,37 @@ def report_html(front: Front) -> str:
 """
 
 
-def _sections(front: Front) -> str:
-    data = front_data(front)
-    bodies = (
-        _front_body(data),
-        _survival_body(front, data),
-        _history_body(front),
-        _parallel_body(front_data(front, MAX_LINES)),
-        _breakdown_body(front),
-        _shares_body(front),
-        _table_body(data),
-    )
-    titles = (
-        "The front",
-        f"Select against report {mid_sentence(data.report.title)}",
-        "History of the search",
-        "Parallel coordinates",
-        "Where energy, time and area go",
-        "Exit layers and voltages",
-        "All designs",
-    )
+def _written(sections: Sequence[Section]) -> str:
     return "\n".join(
-        f'<section id="{anchor}"><h2>{title}</h2>\n{body}\n</section>'
-        for (anchor, _), title, body in zip(_SECTIONS, titles, bodies, strict=True)
+        f'<section id="{each.anchor}"><h2>{html.escape(each.title)}</h2>\n{each.body}\n</section>'
+        for each in sections
     )
+
+
+def _front_sections(front: Front) -> list[Section]:
+    data = front_data(front)
+    left = f"Select against report {mid_sentence(data.report.title)}"
+    lines = _parallel_body(front_data(front, MAX_LINES))
+    costs = "Where energy, time and area go"
+    return [
+        Section("front-section", "Front", "The front", _front_body(data)),
+        Section("survival-section", "Select and report", left, _survival_body(front, data)),
+        Section("history-section", "History", "History of the search", _history_body(front)),
+        Section("parallel-section", "Parallel coordinates", "Parallel coordinates", lines),
+        Section("breakdown-section", "Where costs go", costs, _breakdown_body(front)),
+        Section(
+            "shares-section",
+            "Exits and voltages",
+            "Exit layers and voltages",
+            _shares_body(front),
+        ),
+        Section("table-section", "Table", "All designs", _table_body(data)),
+    ]
 
 
 def _front_body(data: FrontData) -> str:
     if not len(data.ids):
-        return _sentence("The front has no designs, so there is nothing to draw.")
+        return sentence_html("The front has no designs, so there is nothing to draw.")
     menus = (front_figures.x_menu(data), front_figures.colour_menu(data))
     behind = data.dominated
     objectives = [mid_sentence(column.title) for column in data.metrics if column.is_objective]
@@ -144,12 +144,12 @@ def _front_body(data: FrontData) -> str:
         )
     if behind.n_sampled:
         note += f" Grey: {_sample_text(behind.n_sampled, behind.of)} dominated designs."
-    return _note(note) + _figure("front", front_figures.front_figure(data), menus)
+    return note_html(note) + figure_html("front", front_figures.front_figure(data), menus)
 
 
 def _survival_body(front: Front, data: FrontData) -> str:
     if not len(data.ids):
-        return _sentence("The front has no designs, so there are no accuracies to compare.")
+        return sentence_html("The front has no designs, so there are no accuracies to compare.")
     left = survival(data)
     way = "lower" if left.mean_drop >= 0 else "higher"
     note = (
@@ -167,12 +167,14 @@ def _survival_body(front: Front, data: FrontData) -> str:
             "the diagonal. All designs share the same sentences, so their errors go together."
         )
     note += f" {membership_note(front)}"
-    return _note(note) + _figure("survival", front_figures.survival_figure(data), most_px=760)
+    return note_html(note) + figure_html(
+        "survival", front_figures.survival_figure(data), most_px=760
+    )
 
 
 def _history_body(front: Front) -> str:
     if not front.history:
-        return _sentence("The record has no history: no trial was told yet.")
+        return sentence_html("The record has no history: no trial was told yet.")
     last = front.history[-1]
     note = (
         f"After {last.trial:,} trials and {last.designs_scored:,} designs scored, the front has "
@@ -180,45 +182,52 @@ def _history_body(front: Front) -> str:
         "of the box between ideal and reference in the run card."
     )
     history = history_data(front)
-    menus = (figures.history_menu(history),)
-    return _note(note) + _figure("history", figures.history_figure(history), menus)
+    menus = (stack_figures.history_menu(history),)
+    return note_html(note) + figure_html("history", stack_figures.history_figure(history), menus)
 
 
 def _parallel_body(data: FrontData) -> str:
     constants = "; ".join(f"{title} = {text}" for title, text in data.constants)
-    equal = _note(f"The same for every design: {constants}.") if constants else ""
+    equal = note_html(f"The same for every design: {constants}.") if constants else ""
     if len(data.ids) < 2:
-        return _sentence("Parallel coordinates compare designs: fewer than two are there.") + equal
+        return (
+            sentence_html("Parallel coordinates compare designs: fewer than two are there.") + equal
+        )
     if not data.knobs:
-        return _sentence("No knob varies over the front, so there are no lines to compare.") + equal
+        return (
+            sentence_html("No knob varies over the front, so there are no lines to compare.")
+            + equal
+        )
     note = (
         _shown_note(len(data.ids), data.n_front)
         + " One line is one design, spread a little around a category by its "
         f"{mid_sentence(data.report.title)}. Drag along an axis to keep a range, "
         " click the axis to let it go, drag an axis title to move it."
     )
-    body = _note(note) + equal + '<p class="note" id="brushed" role="status"></p>'
+    body = note_html(note) + equal + '<p class="note" id="brushed" role="status"></p>'
     n_axes = len(data.knobs) + sum(column.is_objective for column in data.metrics)
     figure = front_figures.parallel_figure(data)
-    return body + _figure("parallel", figure, least_px=84 * n_axes + 150)
+    return body + figure_html("parallel", figure, least_px=84 * n_axes + 150)
 
 
 def _breakdown_body(front: Front) -> str:
     if not front.designs:
-        return _sentence("The front has no designs, so there are no costs to break down.")
+        return sentence_html("The front has no designs, so there are no costs to break down.")
     body = ""
     chosen = knee(front)
     for field, name, title in _BREAKDOWNS:
         stack = breakdown_stack(front, field, name)
         if not body:
-            body = _note(f"{_stack_note(stack)} {_KNEE_NOTE}")
+            body = note_html(f"{_stack_note(stack)} {_KNEE_NOTE}")
         body += f"<h3>{title}</h3>"
         if not stack.parts:
-            body += _sentence(f"The record has no parts of the {title.lower()}.")
+            body += sentence_html(f"The record has no parts of the {title.lower()}.")
             continue
         unit = metric(name).unit
-        menus = (figures.share_menu(title, unit),)
-        drawn = _figure(f"breakdown-{field}", figures.breakdown_figure(stack, title, unit), menus)
+        menus = (stack_figures.share_menu(title, unit),)
+        drawn = figure_html(
+            f"breakdown-{field}", stack_figures.breakdown_figure(stack, title, unit), menus
+        )
         table = parts_table_html(chosen.id, parts_of(chosen, field, name), unit)
         body += f'<div class="beside"><div>{drawn}</div>{table}</div>'
     return body
@@ -226,70 +235,27 @@ def _breakdown_body(front: Front) -> str:
 
 def _shares_body(front: Front) -> str:
     if not front.designs:
-        return _sentence("The front has no designs, so there are no shares to show.")
+        return sentence_html("The front has no designs, so there are no shares to show.")
     exits, voltages = exit_stack(front), voltage_stack(front)
-    body = _note(_stack_note(exits)) + "<h3>Layer after which sentences exit</h3>"
+    body = note_html(_stack_note(exits)) + "<h3>Layer after which sentences exit</h3>"
     if exits.parts:
-        body += _figure("exits", figures.exit_figure(exits))
+        body += figure_html("exits", stack_figures.exit_figure(exits))
     else:
-        body += _sentence("The record has no exit layers.")
+        body += sentence_html("The record has no exit layers.")
     body += "<h3>Voltage at which later layers run</h3>"
     if voltages.parts:
-        body += _figure("voltages", figures.voltage_figure(voltages))
+        body += figure_html("voltages", stack_figures.voltage_figure(voltages))
     else:
-        body += _sentence("The record has no voltages.")
+        body += sentence_html("The record has no voltages.")
     return body
 
 
 def _table_body(data: FrontData) -> str:
     if not len(data.ids):
-        return _sentence("The front has no designs, so the table has no rows.")
+        return sentence_html("The front has no designs, so the table has no rows.")
     note = _shown_note(len(data.ids), data.n_front)
     note += " Click a header to sort; ± is one standard error. Knobs that do not vary are left out."
-    return _note(note) + table_html(data)
-
-
-def _figure(
-    name: str, figure: go.Figure, menus: tuple[Menu, ...] = (), least_px: int = 0, most_px: int = 0
-) -> str:
-    """A figure's menus, its place on the page, and its data."""
-    selects = "".join(
-        f'<label>{html.escape(menu.title)}<select data-figure="{name}" data-menu="{i}">'
-        + "".join(
-            f'<option value="{j}">{html.escape(choice.label)}</option>'
-            for j, choice in enumerate(menu.choices)
-        )
-        + "</select></label>"
-        for i, menu in enumerate(menus)
-        if len(menu.choices) > 1
-    )
-    menus_json = json.dumps([menu.record() for menu in menus], separators=(",", ":"))
-    content = f'{figure.to_json().removesuffix("}")},"menus":{menus_json}}}'
-    height = f"height: {figure.layout.height}px"
-    width = f"; min-width: {least_px}px" if least_px else ""
-    width += f"; max-width: {most_px}px" if most_px else ""
-    webgl = ' data-webgl="yes"' if figure.data[0].type == "parcoords" else ""
-    place = f'<div class="figure" id="{name}"{webgl} style="{height}{width}"></div>'
-    return (
-        (f'<div class="menus">{selects}</div>' if selects else "")
-        + (f'<div class="wide">{place}</div>' if least_px else place)
-        + f'<script type="application/json" id="{name}-data">{_script_text(content)}</script>'
-    )
-
-
-def _script_text(text: str) -> str:
-    """JSON that cannot end the script element that it stands in."""
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{html.escape(text.strip())}</p>\n'
-
-
-def _sentence(text: str) -> str:
-    return f'<p class="empty">{html.escape(text)}</p>\n'
+    return note_html(note) + table_html(data)
 
 
 def _shown_note(shown: int, n: int) -> str:

@@ -8,8 +8,9 @@ from typing import Any, Final
 from dashboards.titles import entry_text, entry_title, words
 from hw_cost import technology_constants
 from studies.run_snapshot import RunSnapshot
+from studies.search_tables import SearchTable
 from studies.spec import StudySpec
-from studies.spec_tables import EvaluatorTable, ScenarioTable, SearchTable, Table
+from studies.spec_tables import EvaluatorTable, ScenarioTable, Table
 
 _TABLES: Final[dict[str, type[Table]]] = {
     "scenario": ScenarioTable,
@@ -28,6 +29,7 @@ _SHOWN: Final = (
     "search.seed",
     "evaluator.kind",
 )
+_PRESETS: Final = ("scenario.envm_preset", "scenario.logic_preset", "scenario.node_nm")
 
 
 def origin_entries(snapshot: RunSnapshot, path: Path) -> list[tuple[str, str]]:
@@ -38,8 +40,8 @@ def origin_entries(snapshot: RunSnapshot, path: Path) -> list[tuple[str, str]]:
         ("Technology", _technology(spec)),
         *((_title(name), _set_text(spec, name)) for name in _SHOWN),
         ("Sampler", f"{spec.search.sampler.name} {_options(spec)}".strip()),
-        ("Objectives", ", ".join(o.metric for o in spec.objectives)),
-        ("Constraints", "; ".join(c.text for c in spec.constraints) or "none"),
+        ("Objectives", f"{', '.join(o.metric for o in spec.objectives)} (study)"),
+        ("Constraints", _constraints(spec)),
     ]
     for name in ("data_sha256", "commit", "machine"):
         if name in record:
@@ -61,10 +63,11 @@ def _technology(spec: StudySpec) -> str:
     for constant in technology_constants(*presets):
         marks[str(constant.mark.value)] = marks.get(str(constant.mark.value), 0) + 1
     counted = ", ".join(f"{count} {mark}" for mark, count in marks.items())
+    origin = "default" if all(_is_default(spec, name) for name in _PRESETS) else "study"
     logic = "" if scenario.logic_preset == "default" else f", logic {words(scenario.logic_preset)}"
     return (
         f"{scenario.node_nm} nm{logic}, {scenario.envm_preset} eNVM "
-        f"(constants: {counted}; 'dse sources' lists them)"
+        f"(constants: {counted}; 'dse sources' lists them) ({origin})"
     )
 
 
@@ -72,10 +75,22 @@ def _set_text(spec: StudySpec, dotted: str) -> str:
     """A value of the study with whether the study sets it or it is the default."""
     table, _, key = dotted.partition(".")
     value = getattr(getattr(spec, table), key)
+    return f"{entry_text(value)} ({'default' if _is_default(spec, dotted) else 'study'})"
+
+
+def _is_default(spec: StudySpec, dotted: str) -> bool:
+    """Whether an entry has the value that it has where the study leaves it out."""
+    table, _, key = dotted.partition(".")
     field = _TABLES[table].model_fields[key]
-    default = None if field.is_required() else field.get_default(call_default_factory=True)
-    is_set = field.is_required() or value != default
-    return f"{entry_text(value)} ({'study' if is_set else 'default'})"
+    if field.is_required():
+        return False
+    default = field.get_default(call_default_factory=True)
+    return bool(getattr(getattr(spec, table), key) == default)
+
+
+def _constraints(spec: StudySpec) -> str:
+    texts = [constraint.text for constraint in spec.constraints]
+    return f"{'; '.join(texts)} (study)" if texts else "none (default)"
 
 
 def _options(spec: StudySpec) -> str:

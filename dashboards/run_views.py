@@ -18,10 +18,6 @@ KEPT: Final = 8
 """Runs whose columns are kept at a time."""
 
 
-MOST_DESIGNS: Final = 5_000
-"""Designs of a front that figures and tables show; of a larger one so many in even steps."""
-
-
 class UnknownRunError(ValueError):
     """An address or a store names a run that this dashboard was not given."""
 
@@ -33,7 +29,7 @@ class RunView:
     Attributes:
         source: of the run.
         snapshot: what is known.
-        data: columns of its front's designs.
+        data: columns of its front's designs, all of them.
     """
 
     source: RunSource
@@ -120,7 +116,7 @@ class RunViews:
             if known is not None and known.snapshot is snapshot:
                 self._views.move_to_end(source.name)
                 return known
-        view = RunView(source, snapshot, front_data(snapshot.front, MOST_DESIGNS))
+        view = RunView(source, snapshot, front_data(snapshot.front, None))
         with self._lock:
             self._views[source.name] = view
             while len(self._views) > KEPT:

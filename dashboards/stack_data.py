@@ -6,12 +6,21 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from dashboards.figure_data import Floats, evenly_spaced
+from dashboards.figure_data import evenly_spaced
+from dashboards.front_columns import Floats
 from dashboards.titles import metric
 from studies.records import Front, FrontDesign
+
+COSTS: Final = {
+    "energy_pj": ("energy_pj", "Energy per sentence"),
+    "latency_ns": ("latency_mean_ns", "Mean latency"),
+    "area_mm2": ("area_mm2", "Area"),
+}
+"""Metric and title of each cost that a design's breakdown has, by the breakdown's name."""
 
 
 @dataclass(frozen=True, slots=True)

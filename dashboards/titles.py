@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from search_space import UNITS, KnobValue
-from studies.metrics import METRICS, Metric, metric_of
+from studies.metrics import METRICS, Metric, is_metric, metric_of
 
 _WORDS: Final[Mapping[str, str]] = {
     "aux": "auxiliary",
@@ -96,7 +96,7 @@ def metric(name: str, task: object = None) -> Metric:
     Raises:
         FigureError: there is none.
     """
-    if name not in METRICS:
+    if not is_metric(name):
         raise FigureError(
             f"Metric {name!r} has no title and no unit: expected one of {', '.join(METRICS)}."
         )
@@ -106,11 +106,12 @@ def metric(name: str, task: object = None) -> Metric:
 def mid_sentence(title: str) -> str:
     """A metric's title inside a sentence: its first letter small, but for names.
 
-    >>> mid_sentence("Accuracy"), mid_sentence("F1"), mid_sentence("Pearson correlation")
-    ('accuracy', 'F1', 'Pearson correlation')
+    >>> mid_sentence("Accuracy, RTE"), mid_sentence("F1"), mid_sentence("Pearson correlation")
+    ('accuracy, RTE', 'F1', 'Pearson correlation')
     """
+    title, comma, task = title.partition(", ")
     is_name = not title[1:2].islower() or title.partition(" ")[0] in _PEOPLE
-    return title if is_name else title.lower()
+    return (title if is_name else title.lower()) + comma + task
 
 
 def number_text(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards.titles import metric, mid_sentence, words
-from studies.metrics import METRICS
+from studies.metrics import is_metric, metric_of
 from studies.run_snapshot import RunSnapshot
 
 
@@ -29,16 +29,16 @@ def value_title(name: str, task: object = None) -> str:
     >>> value_title("energy_pj"), value_title("own_hypervolume"), value_title("best_accuracy")
     ('Energy per sentence (µJ)', 'Hypervolume of the setting', 'Best accuracy (%)')
     """
-    if name in METRICS:
+    if is_metric(name):
         about = metric(name, task)
         return f"{about.title} ({about.unit})" if about.unit else about.title
     if name == "own_hypervolume":
         return "Hypervolume of the setting"
     stem, _, behind = name.partition(" at ")
-    if stem in METRICS and behind:
+    if is_metric(stem) and behind:
         return f"{value_title(stem, task)} at {behind}"
     best = name.removeprefix("best_")
-    if best != name and best in METRICS:
+    if best != name and is_metric(best):
         about = metric(best, task)
         text = f"Best {mid_sentence(about.title)}"
         return f"{text} ({about.unit})" if about.unit else text
@@ -48,4 +48,4 @@ def value_title(name: str, task: object = None) -> str:
 def value_scale(name: str) -> float:
     """What a value is multiplied by to get the unit of its title."""
     stem = name.partition(" at ")[0].removeprefix("best_")
-    return METRICS[stem].scale if stem in METRICS else 1.0
+    return metric_of(stem).scale if is_metric(stem) else 1.0

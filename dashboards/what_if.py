@@ -86,7 +86,7 @@ def what_if(
     flat = {**knobs, **changes}
     setting = bench.setting(flat)
     scores = _scores(bench, setting, flat, [design_point(flat).exits], deadline_ms, tuple(METRICS))
-    reason = "" if scores.feasible[0] else scores.table.reason(0) or "infeasible"
+    reason = "" if scores.feasible[0] else scores.reason(0) or "infeasible"
     return WhatIf(metrics=metrics_at(scores, 0, 0), reason=reason)
 
 

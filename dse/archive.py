@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies.fronts import FloatArray, hypervolume, non_dominated
-from studies.spec_tables import Objective
+from studies.objectives import Objective
 
 Member = tuple[int, int, int]
 """Where a front point comes from: trial, hardware row, exit row (0 and 0 in a joint study)."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from dse.evaluation import Outcome
+from dse.outcomes import Outcome
 
 MAX_STRIKES: Final = 3
 """A task that has failed this often is recorded as failed and left alone."""

@@ -1,4 +1,4 @@
-"""The journal beside the run's own records: trials of ``trials.parquet`` must be in the journal."""
+"""The storage beside the run's own records: trials of ``trials.parquet`` must be in the storage."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _CLOCK: Final = "wall_"
 
 
 def check_records(path: Path, search: Search) -> str | None:
-    """Compare every trial of ``trials.parquet`` with the journal's.
+    """Compare every trial of ``trials.parquet`` with the one of the journal or database.
 
     Returns:
-        A sentence for the user if the file cannot be read; it is written anew from the journal.
+        A sentence for the user if the file cannot be read; it is written anew from the storage.
 
     Raises:
-        RunFolderError: the journal lacks a trial that was recorded, or has another of that number.
+        RunFolderError: the storage lacks a trial that was recorded, or has another of that number.
     """
     try:
         rows = read_trials(path)
@@ -31,8 +31,8 @@ def check_records(path: Path, search: Search) -> str | None:
     lost = [row["trial"] for row in rows if row["trial"] not in told]
     if lost:
         raise RunFolderError(
-            f"{path.parent}: the journal lacks {len(lost)} of the {len(rows)} trials in "
-            f"{path.name} (the first is trial {lost[0]}); restore the journal from a backup, or "
+            f"{path.parent}: the storage lacks {len(lost)} of the {len(rows)} trials in "
+            f"{path.name} (the first is trial {lost[0]}); restore the storage from a backup, or "
             f"remove {path.name} to go on without them."
         )
     for row in rows:
@@ -41,8 +41,8 @@ def check_records(path: Path, search: Search) -> str | None:
             name, recorded, kept = difference
             raise RunFolderError(
                 f"{path.parent}: trial {row['trial']} has {name} {recorded!r} in {path.name} and "
-                f"{kept!r} in the journal; restore the one that is damaged from a backup, or "
-                f"remove {path.name} to trust the journal."
+                f"{kept!r} in the storage; restore the one that is damaged from a backup, or "
+                f"remove {path.name} to trust the storage."
             )
     return None
 

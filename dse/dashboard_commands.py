@@ -49,10 +49,11 @@ def report(
         Path | None, typer.Option("--out", help="HTML file; by default DIR-report.html.")
     ] = None,
 ) -> None:
-    """Write the report page of a run's front: every figure in one file that needs no network."""
+    """Write a run's report: the dashboard's figures in one file that needs no network."""
     from dashboards import write_report
+    from dse.watched_run import WatchedRun
 
     folder = open_run(run_dir)
     path = folder.path.with_name(f"{folder.path.name}-report.html") if out is None else out
-    write_report(folder.front_record(), path)
+    write_report(folder.front_record(), path, WatchedRun(folder.path.name, folder.path))
     print(f"Report: {shown_path(path.absolute())}")

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dse.errors import RunFolderError, UnhealthyRunError
+from dse.exports.text import one_line
 from dse.runs import open_run
 from dse.tables import TABLE_WIDTH
 from dse.watched_run import WatchedRun
@@ -43,5 +45,6 @@ def _table(found: list[Finding]) -> Table:
     for header in ("verdict", "check", "found", "what to do"):
         table.add_column(header, no_wrap=header == "verdict")
     for finding in found:
-        table.add_row(finding.verdict, finding.check, finding.text, finding.remedy)
+        text = Text(one_line(finding.text))  # reasons of trials hold what errors said
+        table.add_row(finding.verdict, finding.check, text, finding.remedy)
     return table

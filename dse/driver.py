@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from optuna.exceptions import StorageInternalError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from dse.cluster import ClusterExecutor
 from dse.cross_check import check_records
 from dse.errors import EmptyFrontError, RunFolderError
-from dse.evaluation import Evaluation, SourceOptions, make_source
+from dse.evaluation import Evaluation
 from dse.executors import Executor, InlineExecutor, RayExecutor
-from dse.finish import front_of, provenance_of, write_front_table
-from dse.inputs import input_hashes, origin_of, refuse_changed
+from dse.finish import front_of, write_front_table
+from dse.inputs import (
+    input_hashes,
+    origin_of,
+    refuse_another_study,
+    refuse_changed,
+    study_facts,
+)
 from dse.interruption import uninterrupted
+from dse.provenance import provenance_of
 from dse.runs import RunFolder
 from dse.search import Search
-from dse.storage import notes, open_storage
+from dse.storage import close, notes, open_storage, require_study
+from dse.trace_sources import SourceOptions, make_source
 from dse.trials_table import write_trials
 from hw_cost import compile_model
 from studies.records import Front, write_front
@@ -33,6 +43,7 @@ class DriverOptions:
     Attributes:
         storage: database URL; None for the run folder's journal.
         study_name: name of the Optuna study in its storage.
+        driver: name of this driver among those that share the study.
         glue_dir: GLUE folder, or ``datasets:NAME``; None if not known.
         recorded: folder of recorded traces; None for the shipped ones.
         address: of a Ray cluster; None for this machine.
@@ -40,6 +51,7 @@ class DriverOptions:
 
     storage: str | None = None
     study_name: str = "edge-dse"
+    driver: str = ""
     glue_dir: str | None = None
     recorded: str | None = None
     address: str | None = None
@@ -82,12 +94,15 @@ def _driven(
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    with run.driven():
+    with run.driven(), ExitStack() as opened:
         manifest = run.manifest()
-        storage = open_storage(options.storage, run.journal)
+        storage = open_storage(options.storage, run.journal, options.driver)
+        opened.callback(close, storage)
         run.require_journal()
         for note in notes(storage):
             say(note)
+        if manifest is not None and manifest.inputs:
+            require_study(storage, options.study_name, run.path)
         search = Search(spec, storage, options.study_name)
         damaged = check_records(run.trials, search)
         if damaged is not None:
@@ -102,15 +117,20 @@ def _driven(
         inputs = input_hashes(spec, source, origin)
         if manifest is not None:
             refuse_changed(manifest.inputs, inputs)
+        refuse_another_study(search.agreed(study_facts(spec)), spec, options.study_name)
+        refuse_changed(search.agreed(inputs), inputs)
         run.seal(inputs, records=False)
         try:
             if search.budget_left:
                 _search(search, spec, evaluation, source_options, options.address, console)
         finally:
-            if search.told:
-                with uninterrupted():
+            with uninterrupted():
+                if search.told:
                     write_trials(run.trials, search)
                     run.seal(inputs, records=True)
+                else:  # nothing is kept of this driver, which so cannot go on
+                    search.give_back()
+                    run.seal({}, records=False)
         front = front_of(search, evaluation, spec, provenance_of(spec, origin))
         write_front(run.front, front)
         write_front_table(run.front_table, front)
@@ -180,11 +200,11 @@ def _executor(
         return InlineExecutor(evaluation, spec.evaluator.limit_s)
     with console.status("compiling the cost model (once on a machine)"):
         compile_model()  # workers then load it instead of compiling it each
-    return RayExecutor(
-        spec,
-        source_options,
-        spec.search.workers,
-        address,
-        lambda text: console.print(text, markup=False, soft_wrap=True),
-        spec.evaluator.limit_s,
-    )
+
+    def say(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    limit_s = spec.evaluator.limit_s
+    if address is not None:
+        return ClusterExecutor(spec, source_options, address, say, limit_s)
+    return RayExecutor(spec, source_options, spec.search.workers, None, say, limit_s)

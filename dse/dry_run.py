@@ -8,11 +8,12 @@ import resource
 import sys
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from dse.evaluation import Evaluation, Outcome, SourceOptions, make_source
+from dse.evaluation import Evaluation
+from dse.outcomes import Outcome
+from dse.trace_sources import SourceOptions, make_source
 from search_space import KNOBS, MODEL_KNOBS, KnobValue, SearchSpace
-from studies.recorded import RecordedTraces
 from studies.spec import StudyFileError, StudySpec
 
 _JOURNAL_BYTES: Final = 9_000
@@ -50,7 +51,8 @@ def dry_run(spec: StudySpec, options: SourceOptions) -> DryRun:
     """Evaluate one point of a study and say what all of it would take; writes nothing.
 
     A nested study's point is a setting with all its exits and accelerators. Each distinct setting
-    is counted once, as repeated points are answered from the archive.
+    is counted once, as repeated points are answered from the archive. What a process does once
+    (reading recorded traces, compiling the cost model) is counted once too, however many trials.
 
     Raises:
         StudyFileError: no point of the space meets its conditions.
@@ -58,34 +60,50 @@ def dry_run(spec: StudySpec, options: SourceOptions) -> DryRun:
     space = spec.search_space()
     nested = spec.search.strategy == "nested"
     settings = len(space.points(MODEL_KNOBS))
-    point = random_point(space, MODEL_KNOBS if nested else KNOBS, spec.search.seed)
+    chosen = spec.setting_knobs()
+    point = random_point(space, chosen if nested else KNOBS, spec.search.seed)
     source = make_source(spec, options)
     evaluation = Evaluation(spec, source)
-    started = time.perf_counter()
-    outcome = evaluation.evaluate("setting" if nested else "design", point)
-    first = time.perf_counter() - started
+    task: Literal["setting", "design"] = "setting" if nested else "design"
+    recorded = spec.evaluator.kind == "recorded"
+    outcome, first = timed(evaluation, task, point)
     again = first
-    if not nested:  # the trace is there now: what is left is the time of a design
-        started = time.perf_counter()
-        evaluation.evaluate("design", point)
-        again = time.perf_counter() - started
+    if recorded or not nested:  # traces are read and loops compiled now: what is left is a trial
+        repeated, again = timed(evaluation, task, point)
+        outcome = repeated if recorded else outcome
     trials = spec.search.trials
-    measured = min(trials, settings)
+    measured = min(trials, len(space.points(chosen)))
     in_parallel = spec.search.workers if spec.evaluator.kind == "live" or nested else 1
-    work = measured * first if nested else measured * (first - again) + trials * again
+    once = max(first - again, 0.0)
+    if recorded:
+        seconds = once + (measured if nested else trials) * again / in_parallel
+    elif nested:
+        seconds = measured * first / in_parallel
+    else:
+        seconds = (measured * once + trials * again) / in_parallel
     traces = 0
-    if not isinstance(source, RecordedTraces):
-        trace = evaluation.setting(point).trace
+    if spec.evaluator.kind == "live":
+        whole = {**point, **evaluation.inner.storage[0]} if nested else point
+        trace = evaluation.setting(whole).trace
         traces = measured * trace.logits.size * _TRACE_BYTES_OF_SENTENCE_AND_EXIT
     return DryRun(
         size=space.size(),
         settings=settings,
         point=point,
         outcome=outcome,
-        seconds=work / in_parallel,
+        seconds=seconds,
         memory_bytes=resident_bytes(),
         disk_bytes=_RESULT_BYTES + trials * _JOURNAL_BYTES + traces,
     )
+
+
+def timed(
+    evaluation: Evaluation, task: Literal["setting", "design"], point: dict[str, KnobValue]
+) -> tuple[Outcome, float]:
+    """What comes of a point, and the seconds that it took."""
+    started = time.perf_counter()
+    outcome = evaluation.evaluate(task, point)
+    return outcome, time.perf_counter() - started
 
 
 def random_point(space: SearchSpace, names: tuple[str, ...], seed: int) -> dict[str, KnobValue]:

@@ -12,9 +12,11 @@ from typing import Any, Literal, Protocol
 
 from dse.attempts import MAX_STRIKES, given_up, is_transient, limited, over_limit, reason_of
 from dse.errors import exit_code_of
-from dse.evaluation import Evaluation, Flat, Outcome, SourceOptions, make_source
+from dse.evaluation import Evaluation, Flat
 from dse.interruption import own_handlers
+from dse.outcomes import Outcome
 from dse.racing import Rivals
+from dse.trace_sources import SourceOptions, make_source
 from studies.spec import StudySpec
 
 Kind = Literal["setting", "design"]
@@ -100,7 +102,7 @@ class _Task:
     """A task on an actor.
 
     Attributes:
-        actor: that has it.
+        actor: that has it; None while it waits for one.
         ticket: its name.
         kind: of task.
         flat: its point.
@@ -109,7 +111,7 @@ class _Task:
         started: monotonic time at which the actor was first seen to have started, s.
     """
 
-    actor: _Actor
+    actor: _Actor | None
     ticket: int
     kind: Kind
     flat: Flat
@@ -120,6 +122,8 @@ class _Task:
 
 class RayExecutor:
     """One Ray actor a worker, each with the model loaded once; dead actors are replaced."""
+
+    _task_of_worker = "evaluate"
 
     def __init__(
         self,
@@ -153,6 +157,7 @@ class RayExecutor:
             with own_handlers():  # Ray would end the driver at SIGTERM, without records
                 if address is None:
                     ray.init(
+                        address="local",  # and not a cluster that happens to run here
                         num_cpus=workers,
                         include_dashboard=False,
                         _node_ip_address="127.0.0.1",
@@ -167,6 +172,7 @@ class RayExecutor:
         self._idle = [self._new_actor() for _ in range(workers)]
         self._limit_s = limit_s
         self._running: dict[Any, _Task] = {}
+        self._waiting: deque[_Task] = deque()
 
     def _new_actor(self) -> _Actor:
         handle = self._actor_class.remote(self._spec.document(), self._options)
@@ -179,22 +185,45 @@ class RayExecutor:
     def _start(
         self, ticket: int, kind: Kind, flat: Flat, rivals: Rivals | None, strikes: int
     ) -> None:
-        actor = self._idle.pop()
-        reference = actor.handle.evaluate.remote(kind, dict(flat), rivals)
-        self._running[reference] = _Task(actor, ticket, kind, flat, rivals, strikes)
+        self._waiting.append(_Task(None, ticket, kind, flat, rivals, strikes))
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Give tasks that wait to idle actors."""
+        while self._waiting and self._idle:
+            task = self._waiting.popleft()
+            task.actor = self._idle.pop()
+            method = getattr(task.actor.handle, self._task_of_worker)
+            self._running[method.remote(task.kind, dict(task.flat), task.rivals)] = task
+
+    def _tend(self) -> None:
+        """Look after the actors before waiting for them."""
+
+    def _replace(self, actor: _Actor) -> None:  # noqa: ARG002 - where it was matters in a cluster
+        """Start another actor for one that is lost."""
+        self._idle.append(self._new_actor())
+
+    def _received(self, result: Any) -> Outcome:
+        """The outcome in what an actor gave."""
+        assert isinstance(result, Outcome)
+        return result
 
     def next_outcome(self) -> tuple[int, Outcome]:
         """Wait for any actor."""
         exceptions = self._ray.exceptions
         while True:
+            self._tend()
+            self._dispatch()
             ended = self._end_overdue()
             if ended is not None:
                 return ended
-            done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=self._patience())
+            running = list(self._running)
+            done = self._ray.wait(running, timeout=self._patience())[0] if running else []
             if done:
                 task = self._running.pop(done[0])
+                assert task.actor is not None
                 try:
-                    outcome = self._ray.get(done[0])
+                    outcome = self._received(self._ray.get(done[0]))
                 except exceptions.RayTaskError as error:
                     self._idle.append(task.actor)
                     cause = error.cause if isinstance(error.cause, Exception) else error
@@ -204,7 +233,7 @@ class RayExecutor:
                         return task.ticket, Outcome(state="failed", reason=reason_of(cause))
                     ended = self._again(task, reason_of(cause))
                 except exceptions.RayError as error:  # dead, out of memory, or out of reach
-                    self._idle.append(self._new_actor())
+                    self._replace(task.actor)
                     ended = self._again(task, f"a worker died: {reason_of(error)}")
                 else:
                     self._idle.append(task.actor)
@@ -225,13 +254,14 @@ class RayExecutor:
         if self._limit_s is None:
             return None
         for reference, task in self._running.items():
+            assert task.actor is not None
             if task.started is None:
                 if self._ray.wait([task.actor.started], timeout=0)[0]:
                     task.started = time.monotonic()
             elif time.monotonic() - task.started > self._limit_s:
                 del self._running[reference]
                 self._ray.kill(task.actor.handle)
-                self._idle.append(self._new_actor())
+                self._replace(task.actor)
                 return self._again(task, over_limit(self._limit_s))
         return None
 
@@ -247,7 +277,8 @@ class RayExecutor:
     def close(self) -> None:
         """Stop the actors, and Ray if this executor started it."""
         for actor in [*self._idle, *(task.actor for task in self._running.values())]:
-            self._ray.kill(actor.handle)
+            if actor is not None:
+                self._ray.kill(actor.handle)
         if self._started:
             self._ray.shutdown()
 
@@ -260,7 +291,8 @@ class _Worker:
 
         spec = spec_of(document, "study")
         self._notes: list[str] = []
-        self._evaluation = Evaluation(spec, make_source(spec, options, self._notes.append))
+        self._source = make_source(spec, options, self._notes.append)
+        self._evaluation = Evaluation(spec, self._source)
 
     def started(self) -> None:
         """Nothing, once the worker is there."""

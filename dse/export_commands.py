@@ -39,6 +39,12 @@ def export(
         bool, typer.Option("--rtl", help="Make RTL of the register map by PeakRDL.")
     ] = False,
     onnx: Annotated[bool, typer.Option("--onnx", help="The encoder as an ONNX graph too.")] = False,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a study of several tasks the one whose model it is; by default the first."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Export one design: hardware parameters, tables, memory images, and the model that runs."""
@@ -47,7 +53,11 @@ def export(
     from dse.exports.building import ExportOptions, build_export
 
     options = ExportOptions(
-        data=None if data is None else data_source(data), model=model, registers=rtl, onnx=onnx
+        data=None if data is None else data_source(data),
+        model=model,
+        registers=rtl,
+        onnx=onnx,
+        task=task,
     )
     document, files = build_export(run, design, reason, out, options)
     if as_json:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
-import platform
 import random
-import subprocess
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +12,15 @@ import pyarrow as pa
 
 from dse.archive import Member
 from dse.evaluation import Evaluation
+from dse.front_records import front_design, head_of
 from dse.membership import front_membership
 from dse.race_counts import race_counts
 from dse.search import Search
 from dse.trials_table import write_table
 from evaluators.bootstrap import RESAMPLES
-from search_space import KNOBS, KnobValue, design_point
-from studies.enumeration import InnerSpace, flat_design
+from search_space import KNOBS, MODEL_KNOBS, KnobValue, design_point
+from studies.design_details import design_details
+from studies.inner_space import InnerSpace, flat_design
 from studies.records import (
     Bootstrap,
     Dominated,
@@ -30,15 +28,12 @@ from studies.records import (
     Front,
     FrontDesign,
     Grid,
-    ObjectiveRecord,
 )
-from studies.scoring import design_details
 from studies.spec import StudySpec
 from studies.spec_tables import Range
 
 DOMINATED_SHOWN: Final = 1_500
 HISTORY_SHOWN: Final = 1_000
-_PACKAGES: Final = ("edge-dse", "optuna", "ray", "torch", "transformers", "numpy", "moocore")
 
 
 def write_front_table(path: Path, front: Front) -> None:
@@ -78,7 +73,8 @@ def front_of(
     search: Search, evaluation: Evaluation, spec: StudySpec, provenance: dict[str, Any]
 ) -> Front:
     """The front of a search with everything that is shown of it."""
-    inner = InnerSpace.of(search.space) if spec.search.strategy == "nested" else None
+    is_nested = spec.search.strategy == "nested"
+    inner = InnerSpace.of(search.space, spec.enumerated_storage()) if is_nested else None
     points = [(member, _flat(search, inner, member)) for member in search.archive.members]
     first = spec.objectives[0]
     sign = -1 if first.maximised else 1
@@ -89,7 +85,7 @@ def front_of(
     by_setting: dict[tuple[KnobValue, ...], list[int]] = defaultdict(list)
     for rank, index in enumerate(order):
         flat = points[index][1]
-        by_setting[tuple(flat[name] for name in KNOBS[:8])].append(rank)
+        by_setting[tuple(flat[name] for name in MODEL_KNOBS)].append(rank)
     membership, n_rivals = (
         front_membership(search, evaluation, spec, inner) if points else (None, 0)
     )
@@ -103,16 +99,8 @@ def front_of(
         )
         for rank, flat, detail in zip(ranks, flats, details, strict=True):
             assert membership is not None
-            designs[rank] = FrontDesign(
-                id=rank,
-                trial=points[order[rank]][0][0],
-                knobs=flat,
-                metrics=detail.metrics,
-                report_accuracy=detail.report_accuracy,
-                report_metrics=detail.report_metrics,
-                breakdown=detail.breakdown,
-                exit_layer_shares=detail.exit_layer_shares,
-                voltage_shares=detail.voltage_shares,
+            designs[rank] = front_design(
+                *(rank, points[order[rank]][0][0], flat, detail),
                 membership=float(membership.probability[order[rank]]),
                 accuracy_low=float(membership.accuracy_low[order[rank]]),
             )
@@ -122,22 +110,7 @@ def front_of(
     if search.history and history[-1] != search.history[-1]:
         history.append(search.history[-1])
     return Front(
-        format=1,
-        title=spec.title,
-        strategy=spec.search.strategy,
-        evaluator=spec.evaluator.kind,
-        scenario=spec.scenario.model_dump(mode="json"),
-        objectives=[
-            ObjectiveRecord(
-                metric=o.metric,
-                direction="maximize" if o.maximised else "minimize",
-                axis=o.axis,
-                ideal=o.ideal,
-                reference=o.reference,
-            )
-            for o in spec.objectives
-        ],
-        constraints=[constraint.text for constraint in spec.constraints],
+        **head_of(spec),
         hypervolume=search.archive.hypervolume,
         history=history,
         counts={
@@ -209,41 +182,3 @@ def _dominated(search: Search, inner: InnerSpace | None, spec: StudySpec) -> Dom
         ],
         of=len(candidates),
     )
-
-
-def provenance_of(spec: StudySpec, recorded: dict[str, Any]) -> dict[str, Any]:
-    """Where figures come from: versions, commit, machine, seed, hashes of data and checkpoints."""
-    script = spec.cost_model.script
-    model = {"cost_model": spec.cost_model.name}
-    if script is not None:
-        model["cost_model_sha256"] = hashlib.sha256(script.read_bytes()).hexdigest()
-    return {
-        "seed": spec.search.seed,
-        "sampler": spec.search.sampler.name,
-        **model,
-        "versions": {name: _version(name) for name in _PACKAGES},
-        "commit": _commit(),
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        **recorded,
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _commit() -> str:
-    """Commit of the source tree that runs, or ``not a checkout``."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return "not a checkout"
-    found = subprocess.run(
-        ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() or "no commit"

@@ -10,8 +10,8 @@ import numpy as np
 from dse.errors import SelectionError
 from studies.fronts import FloatArray
 from studies.membership import ROBUST, lower_front
+from studies.objectives import Constraint
 from studies.records import Front, FrontDesign
-from studies.spec_tables import Constraint
 from studies.thinning import most_hypervolume
 
 ROBUST_KINDS: Final = ("membership", "lower-bound")

@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
+from studies.predictability import GROWING
 from studies.trial_table import KnobTrials, TrialTable
 
 LEAST_TRIALS: Final = 8
@@ -46,7 +47,7 @@ def knob_importances(trials: TrialTable, target: str) -> dict[str, float]:
     if len(rows) > MOST_TRIALS:
         rows = rows[np.linspace(0, len(rows) - 1, MOST_TRIALS).astype(np.intp)]
     space = {name: _distribution(knob) for name, knob in knobs.items()}
-    with warnings.catch_warnings():
+    with GROWING, warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.ERROR)

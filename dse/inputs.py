@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from dse.errors import ChangedInputError
-from dse.evaluation import TraceSource
+from dse.errors import ChangedInputError, UsageError
+from dse.trace_sources import TaskSources, TraceSource
 from studies.recorded import RecordedTraces
 from studies.spec import StudySpec
 
+_OWN_TO_A_DRIVER: Final = {
+    "evaluator": {"cache", "cache_mib", "checkpoints", "limit_s"},
+    "search": {"in_flight", "seed", "stop", "warm_start", "workers"},
+}
+"""What drivers of one study may have differently. Checkpoints are compared by their content."""
+
 
 def origin_of(spec: StudySpec, source: TraceSource) -> dict[str, Any]:
-    """Hashes of what accuracy is measured on, as a front's provenance has them."""
+    """Hashes of what accuracy is measured on, as a front's provenance has them.
+
+    Of several tasks those of each, under ``tasks``.
+    """
+    if isinstance(source, TaskSources):
+        each = {task: origin_of(spec.of_task(task), own) for task, own in source.by_task.items()}
+        return {"tasks": each}
     if isinstance(source, RecordedTraces):
         manifest = source.manifest
         return {
@@ -35,6 +48,12 @@ def origin_of(spec: StudySpec, source: TraceSource) -> dict[str, Any]:
 
 def input_hashes(spec: StudySpec, source: TraceSource, origin: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 of every input of a study, by name: a change of one changes figures."""
+    if isinstance(source, TaskSources):
+        of_tasks: dict[str, str] = {}
+        for task, own in source.by_task.items():
+            hashes = input_hashes(spec.of_task(task), own, origin["tasks"][task])
+            of_tasks |= {f"{name} of {task}": digest for name, digest in hashes.items()}
+        return of_tasks
     names = [str(name) for name in spec.search_space()["checkpoint"].values]
     found = {"data set": str(origin["data_sha256"])}
     found |= {
@@ -70,3 +89,31 @@ def refuse_changed(before: Mapping[str, str], now: Mapping[str, str]) -> None:
                 f"{name[0].upper()}{name[1:]} has changed since the run began (SHA-256 "
                 f"{digest[:12]}… then, {other}): put the old one back, or start a new run."
             )
+
+
+def study_facts(spec: StudySpec) -> dict[str, str]:
+    """SHA-256 of every table of a study that its drivers must have in common, by name."""
+    document = spec.document()
+    for table, names in _OWN_TO_A_DRIVER.items():
+        document[table] = {n: v for n, v in document[table].items() if n not in names}
+    return {
+        name: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+        for name, value in document.items()
+        if name != "title"
+    }
+
+
+def refuse_another_study(agreed: Mapping[str, str], spec: StudySpec, study_name: str) -> None:
+    """Require a driver's study file to be that of the drivers before it.
+
+    Raises:
+        UsageError: a table is another.
+    """
+    own = study_facts(spec)
+    other = sorted(name for name, digest in agreed.items() if own[name] != digest)
+    if other:
+        raise UsageError(
+            f"Study {study_name!r} was begun with another study file: {', '.join(other)} "
+            f"{'differs' if len(other) == 1 else 'differ'}; take that file, or another "
+            "--study-name."
+        )

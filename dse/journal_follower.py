@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from dse.errors import RunFolderError
+from pydantic_core import from_json
 
-_CRC: Final = b',"crc":'
-_GROUP: Final = b',"group":'
-_SKIPPED: Final = (b'{"op_code":5,', b'{"op_code":9,', b'{"op_code":2,', b'{"op_code":3,')
-"""Records of sampled parameters, of samplers and of studies: most of a journal, and not needed."""
+from dse.errors import RunFolderError
+from dse.journal_records import DamagedJournalError, whole_lines
+
+AT_ONCE_BYTES: Final = 2**22
+"""That are read at a time."""
+_SKIPPED: Final = tuple(b'{"op_code":%d,' % code for code in (2, 3, 5, 9))
+"""Records of studies, of sampled parameters and of samplers: most of a journal, and not needed."""
 _CREATED: Final = 4
 _STATE: Final = 6
 _ATTRIBUTE: Final = 8
@@ -55,52 +58,64 @@ class JournalFollower:
         self._is_chained = False
         self.trials: list[FollowedTrial] = []
 
-    def advance(self) -> list[FollowedTrial]:
-        """Read what was added; trials that were told in it, in their order.
+    def stamp(self) -> object:
+        """Something that is another one whenever the file was written."""
+        try:
+            about = self._path.stat()
+        except OSError:
+            return None
+        return about.st_size, about.st_mtime_ns, about.st_ino
 
-        A file that has become shorter was written anew, and is read from its start.
+    @property
+    def in_flight(self) -> int:
+        """Trials that were asked for and not told."""
+        return sum(t.completed is None and "flat" in t.attributes for t in self.trials)
+
+    def advance(self) -> Iterator[FollowedTrial]:
+        """Read what was added; trials that were told in it, in their order, as they are read.
+
+        A file that has become shorter was written anew, and is read from its start; one that is
+        not there yet has none.
 
         Raises:
             RunFolderError: a record is damaged.
             OSError: the file cannot be read.
         """
-        size = self._path.stat().st_size
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError:
+            return
         if size < self._offset:
             self.restart()
         if size == self._offset:
-            return []
+            return
         with self._path.open("rb") as file:
             file.seek(self._offset)
-            content = file.read()
-        told: list[FollowedTrial] = []
-        pending: list[bytes] = []
-        start, base, crc = 0, self._offset, self._crc
-        while (end := content.find(b"\n", start)) >= 0:
-            line = content[start:end]
-            start = end + 1
-            body, mark, stored = line.rpartition(_CRC)
-            crc = zlib.crc32(body if mark else line, crc)
-            if mark and stored != str(crc).encode() + b"}":
-                raise self._damaged("its checksum is wrong")
-            self._is_chained = self._is_chained or bool(mark)
-            if not line.startswith(_SKIPPED):
-                pending.append(line)
-            if _GROUP in line or not self._is_chained:
-                told += self._take(pending)
-                pending = []
-                self._offset, self._crc = base + start, crc
-        return told
+            rest = b""
+            while piece := file.read(AT_ONCE_BYTES):
+                content = rest + piece
+                before = self._offset
+                yield from self._take(content)
+                rest = content[self._offset - before :]
 
-    def _take(self, lines: list[bytes]) -> list[FollowedTrial]:
+    def _take(self, content: bytes) -> list[FollowedTrial]:
+        """Take the whole groups at the start of what was read."""
+        try:
+            found = whole_lines(content, self._crc, is_chained=self._is_chained)
+        except DamagedJournalError as error:
+            raise self._damaged(str(error)) from error
         told = []
-        for line in lines:
+        for line in found.lines:
+            if line.startswith(_SKIPPED):
+                continue
             try:
-                record = json.loads(line)
-                trial = self._apply(record)
+                trial = self._apply(_parsed(line))
             except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
                 raise self._damaged(f"{type(error).__name__}: {error}") from error
             if trial is not None:
                 told.append(trial)
+        self._offset += found.size_bytes
+        self._crc, self._is_chained = found.crc, found.is_chained
         return told
 
     def _apply(self, record: dict[str, Any]) -> FollowedTrial | None:
@@ -121,5 +136,17 @@ class JournalFollower:
 
     def _damaged(self, why: str) -> RunFolderError:
         return RunFolderError(
-            f"{self._path}: damaged behind byte {self._offset} ({why}); restore it from a backup."
+            f"{self._path}: damaged behind byte {self._offset:,} ({why}); restore it from a backup."
         )
+
+
+def _parsed(line: bytes) -> Any:
+    """The record of a line.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    try:
+        return from_json(line)
+    except ValueError:
+        return json.loads(line)  # halves of surrogates, which file names may have, only this takes

@@ -29,6 +29,23 @@ class DamagedJournalError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalLines:
+    """Lines of the whole groups at the start of a part of a journal.
+
+    Attributes:
+        lines: of them, without their ends.
+        size_bytes: that they take up.
+        crc: of the chain after the last of them.
+        is_chained: whether a line up to there has a checksum.
+    """
+
+    lines: list[bytes]
+    size_bytes: int
+    crc: int
+    is_chained: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JournalContent:
     """Whole groups at the start of a journal.
 
@@ -64,37 +81,53 @@ def group_lines(lines: Sequence[bytes], crc: int) -> tuple[bytes, int]:
     return b"".join(chained), crc
 
 
+def whole_lines(content: bytes, crc: int = 0, *, is_chained: bool = False) -> JournalLines:
+    """The lines of whole groups, their checksums compared; what follows them is left out.
+
+    Args:
+        content: of a journal, from the start of a group on.
+        crc: of the chain before it.
+        is_chained: whether a line before it has a checksum; then all must have one.
+
+    Raises:
+        DamagedJournalError: a checksum is wrong or missing, or a group has lost a line.
+    """
+    lines: list[bytes] = []
+    n_whole = size = place = 0
+    whole_crc, whole_chained = crc, is_chained
+    for line in content.split(b"\n")[:-1]:
+        body, mark, stored = line.rpartition(_CRC)
+        lines.append(line)
+        place += len(line) + 1
+        if mark:
+            crc = zlib.crc32(body, crc)
+            if stored != b"%d}" % crc:
+                raise DamagedJournalError(len(lines), "its checksum is wrong")
+            is_chained = True
+            size_of_group = body.rpartition(_GROUP)[2]
+            if not size_of_group.isdigit():  # the group goes on
+                continue
+            if int(size_of_group) != len(lines) - n_whole:
+                raise DamagedJournalError(len(lines), "its group is not whole")
+        elif is_chained or _GROUP in line:
+            raise DamagedJournalError(len(lines), "its checksum is missing")
+        else:
+            crc = zlib.crc32(line, crc)
+        n_whole, size, whole_crc, whole_chained = len(lines), place, crc, is_chained
+    return JournalLines(
+        lines=lines[:n_whole], size_bytes=size, crc=whole_crc, is_chained=whole_chained
+    )
+
+
 def read_groups(content: bytes) -> JournalContent:
     """The whole groups of a journal; an unfinished write after them is left out.
 
     Raises:
         DamagedJournalError: a record is damaged that is not the end of an unfinished write.
     """
-    records: list[dict[str, Any]] = []
-    crc = start = whole_bytes = whole_crc = whole_records = 0
-    is_chained = False
-    while (end := content.find(b"\n", start)) >= 0:
-        line = content[start:end]
-        start = end + 1
-        body, mark, stored = line.rpartition(_CRC)
-        if mark:
-            is_chained = True
-            crc = zlib.crc32(body, crc)
-            if stored != str(crc).encode() + b"}":
-                raise DamagedJournalError(len(records) + 1, "its checksum is wrong")
-        elif is_chained or _GROUP in line:
-            raise DamagedJournalError(len(records) + 1, "its checksum is missing")
-        else:
-            crc = zlib.crc32(line, crc)
-        records.append(_parsed(line, len(records) + 1))
-        if mark:
-            size = records[-1].get("group")
-            if size is None:
-                continue
-            if size != len(records) - whole_records:
-                raise DamagedJournalError(len(records), "its group is not whole")
-        whole_records, whole_bytes, whole_crc = len(records), start, crc
-    return JournalContent(records=records[:whole_records], size_bytes=whole_bytes, crc=whole_crc)
+    found = whole_lines(content)
+    records = [_parsed(line, number) for number, line in enumerate(found.lines, start=1)]
+    return JournalContent(records=records, size_bytes=found.size_bytes, crc=found.crc)
 
 
 def _parsed(line: bytes, number: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dse.evaluation import SourceOptions, looks_of, on_stderr
+from dse.trace_sources import SourceOptions, looks_of, on_stderr
 from evaluators.checkpoints import checkpoint_folder
 from evaluators.encoders import encoder_shape
 from evaluators.glue import GlueDataError, TaskData, load_task
@@ -38,7 +38,8 @@ class LiveSource:
             raise GlueDataError(
                 "Live evaluation needs the GLUE data: give its folder by --data or GLUE_DIR."
             )
-        self._task = glue_task(spec.scenario.task)
+        (task,) = spec.scenario.tasks
+        self._task = glue_task(task)
         self._glue_dir = options.glue_dir
         self._looks = looks_of(spec)
         limit = options.cache_limit_mib
@@ -47,7 +48,7 @@ class LiveSource:
             if options.cache is None
             else TraceCache(Path(options.cache), None if limit is None else limit * MIB, say)
         )
-        self._own = dict(spec.evaluator.checkpoints)
+        self._own = spec.evaluator.checkpoints_of(task)
         self._data: TaskData | None = None
         self._evaluators: dict[str, LiveEvaluator] = {}
         torch.set_num_threads(options.torch_threads)

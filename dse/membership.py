@@ -12,7 +12,7 @@ from dse.archive import Member
 from dse.evaluation import Evaluation, Flat
 from dse.search import Search
 from search_space import design_point
-from studies.enumeration import InnerSpace, flat_design
+from studies.inner_space import InnerSpace, flat_design
 from studies.membership import Membership, nearest_rivals, resampled_values
 from studies.spec import StudySpec
 

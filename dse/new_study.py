@@ -113,7 +113,7 @@ def study_text(task: str, target: str) -> str:
     device, regression = TARGETS[target], glue_task(task).is_regression
     shipped = task == SST2.name
     evaluator = (
-        'kind = "recorded"      # traces that ship with the project; "live" measures sentences'
+        'kind = "recorded"                # shipped traces; "live" measures sentences'
         if shipped
         else "# Train one first: dse train aware --task TASK --data GLUE_DIR --out my-checkpoint\n"
         'kind = "live"\ncheckpoints = { mine = "my-checkpoint" }'.replace("TASK", task)
@@ -141,13 +141,13 @@ task = "{task}"
 sequences = "actual"             # or "padded(128)"
 deadline_ms = {device.deadline_ms}
 sentences_per_hour = {device.sentences_per_hour}
-power_mode = "{device.power_mode}"       # what stays powered between sentences
+{f'power_mode = "{device.power_mode}"':<32} # what stays powered between sentences
 idle = "leakage"                 # charged from the answer to the deadline
 
 [evaluator]                      # where accuracy comes from
 {evaluator}
 
-[[objectives]]                   # two to five; ideal and reference span the hypervolume
+[[objectives]]                   # two to eight; ideal and reference span the hypervolume
 metric = "accuracy"
 ideal = {0.95 if shipped else 1.0}
 reference = {worst}

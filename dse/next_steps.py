@@ -66,7 +66,7 @@ STEPS: Final[dict[str, Callable[[Arguments], Words]]] = {
     "cache": lambda _: ("dse", "list"),
     "faults": lambda given: ("dse", "init", "--task", given["task"]),
     "train": lambda given: ("dse", "init", "--task", given["task"] or "SST-2"),
-    "record": lambda given: ("dse", "run", given["grid"], "--traces", given["out"].absolute()),
+    "record": lambda given: ("dse", "run", given["grids"][0], "--traces", given["out"].absolute()),
     "predict": lambda given: ("dse", "verify", given["folder"].absolute()),
 }
 """By command, what follows from its arguments; nothing if the command has said it."""

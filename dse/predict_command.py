@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dse.errors import UsageError
 from dse.exports.errors import ExportError
 from dse.exports.loading import ExportFolder
 from dse.exports.model import Answer, ExportedModel
@@ -79,11 +80,15 @@ def print_prediction(path: Path, text: str, pair: str | None, as_json: bool) -> 
         as_json: print JSON.
 
     Raises:
+        UsageError: a sentence has nothing in it.
         ExportError: the folder is no export, or holds no model.
     """
+    if not text.strip() or (pair is not None and not pair.strip()):
+        raise UsageError("The sentence is empty: give one in quotes, such as 'a gripping film'.")
     folder = ExportFolder.open(path)
     model = ExportedModel.of(folder)
     answer = model.answer(text, pair)
+    is_cut = model.is_cut(text, pair)
     cost = sentence_cost(folder.design(), answer)
     entropies = [] if model.task.is_regression else answer.entropies.tolist()
     if as_json:
@@ -94,6 +99,7 @@ def print_prediction(path: Path, text: str, pair: str | None, as_json: bool) -> 
             "predicted_layer": answer.predicted_layer,
             "layers": model.rule.n_exits,
             "tokens": answer.tokens,
+            "is_cut": is_cut,
             "entropies_nats": entropies,
             "voltage_v": cost.voltage_v,
             "energy_pj": cost.energy_pj,
@@ -106,7 +112,8 @@ def print_prediction(path: Path, text: str, pair: str | None, as_json: bool) -> 
     print(f"{shown}   {one_line(text)}" + ("" if pair is None else f" | {one_line(pair)}"))
     print(
         f"left after layer {answer.exit_layer} of {model.rule.n_exits} "
-        f"({folder.document.knobs['exit_policy']}; {answer.tokens} tokens)"
+        f"({folder.document.knobs['exit_policy']}; {answer.tokens} tokens"
+        f"{', which the text was cut to' if is_cut else ''})"
     )
     for layer, entropy in enumerate(entropies, start=1):
         print(f"  layer {layer:2}   entropy {entropy:.3f} nats   {_bar(entropy, model)}")

@@ -64,20 +64,23 @@ def spaces(
 
 
 def record(
-    grid: Annotated[str, typer.Argument(metavar="PRESET_OR_FILE", help="Study whose grid it is.")],
+    grids: Annotated[
+        list[str], typer.Argument(metavar="PRESET_OR_FILE...", help="Studies whose grids they are.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Folder of the recorded traces.")],
     work: Annotated[Path, typer.Option(help="Folder of finished traces, for resuming.")],
     data: Data = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes, one core each.")] = 2,
     checkpoint: Annotated[
-        list[str] | None, typer.Option(help="Only these checkpoints; by default all of the study.")
+        list[str] | None,
+        typer.Option(help="Only these checkpoints; by default all of the studies."),
     ] = None,
 ) -> None:
-    """Measure and store the traces of a study's whole grid of model knobs; resumes."""
-    spec, glue = load_study(grid), data_source(_data(data))
-    from dse.recording import record_grid  # imports torch
+    """Measure and store the traces of whole grids of model knobs, those of studies; resumes."""
+    specs, glue = [load_study(grid) for grid in grids], data_source(_data(data))
+    from dse.recording import record_tasks  # imports torch
 
-    record_grid(spec, glue, out, work, workers, checkpoint or [])
+    record_tasks(specs, glue, out, work, workers, checkpoint or [])
 
 
 def train(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dse.evaluation import Evaluation
+from dse.evaluation import Evaluation, Flat
 from dse.search import Search
-from search_space import TraceKey, model_knobs
+from search_space import ModelKnobs, TraceKey, model_knobs
 
 
 def race_counts(search: Search, evaluation: Evaluation) -> dict[str, int]:
@@ -22,17 +22,22 @@ def race_counts(search: Search, evaluation: Evaluation) -> dict[str, int]:
     measured: dict[TraceKey, int] = {}
     for told in search.told:
         if told.repeated_of is None and told.outcome.state != "failed":
-            key = model_knobs(told.flat).trace_key()
+            key = _knobs(told.flat, evaluation).trace_key()
             measured[key] = max(measured.get(key, 0), told.outcome.sentences)
     pruned = sum(told.outcome.state == "pruned" for told in search.told)
     flats = [search.told_by_number[trial].flat for trial, _, _ in search.archive.members]
     if not flats:
         return {"pruned": pruned, "sentences": sum(measured.values())}
-    whole = len(evaluation.setting(flats[0]).trace.tokens)
-    measured |= {model_knobs(flat).trace_key(): whole for flat in flats}
+    whole = len(evaluation.setting({**flats[0], **evaluation.inner.storage[0]}).trace.tokens)
+    measured |= {_knobs(flat, evaluation).trace_key(): whole for flat in flats}
     spent = sum(measured.values())
     return {
         "pruned": pruned,
         "sentences": spent,
         "sentences_saved": whole * len(measured) - spent,
     }
+
+
+def _knobs(flat: Flat, evaluation: Evaluation) -> ModelKnobs:
+    """The model knobs of a trial; of enumerated storage the first, all of which share a trace."""
+    return model_knobs({**flat, **evaluation.inner.storage[0]})

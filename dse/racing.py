@@ -12,10 +12,10 @@ from evaluators.stages import looks_below
 from evaluators.traces import ExitTrace
 from hw_cost import EncoderShape
 from search_space import KnobValue, ModelKnobs, TraceKey, model_knobs
-from studies.enumeration import InnerSpace
 from studies.fronts import FloatArray
+from studies.inner_space import InnerSpace
 from studies.racing import Race, Rules, ceilings
-from studies.scoring import Scorer, Setting, setting_of
+from studies.scoring import Scorer, setting_of
 from studies.spec import StudySpec
 
 Rivals = Sequence[Sequence[float]]
@@ -86,39 +86,48 @@ class Racing:
 
     def run(
         self, flat: Mapping[str, KnobValue], inner: InnerSpace, rivals: Rivals
-    ) -> tuple[Setting, str, bool]:
+    ) -> tuple[ExitTrace, str, bool]:
         """Measure a setting from look to look, as long as it may be on the front.
 
+        With enumerated storage it is stopped when that holds whatever its cells.
+
         Returns:
-            The setting as far as it was measured, why it was stopped (empty if it was not), and
+            The trace as far as it was measured, why it was stopped (empty if it was not), and
             whether a constraint can be kept at all: this is known before the first sentence.
 
         Args:
             flat: its knobs.
-            inner: all exits and accelerators.
+            inner: all exits and accelerators, and storage that is enumerated.
             rivals: the front.
         """
-        knobs = model_knobs(flat)
+        settings = [model_knobs(whole) for whole in inner.settings(flat).values()]
+        knobs = settings[0]
         shape = self._source.shape(knobs.checkpoint)
         tokens = self._source.select_tokens(knobs.checkpoint)
-        race = Race(
-            scorer=self._scorer,
-            setting=setting_of(knobs, self._traces.at(knobs, 0), shape),
-            tokens=tokens,
-            model=dict(flat),
-            inner=inner,
-            objectives=self._spec.objectives,
-            constraints=self._spec.constraints,
-            rules=self.rules,
-        )
-        if race.unfit is not None:
-            return race.setting, race.unfit, False
+        drawn = self._traces.at(knobs, 0)
+        races = [
+            Race(
+                scorer=self._scorer,
+                setting=setting_of(each, drawn, shape),
+                tokens=tokens,
+                model=dict(whole),
+                inner=inner,
+                objectives=self._spec.objectives,
+                constraints=self._spec.constraints,
+                rules=self.rules,
+            )
+            for each, whole in zip(settings, inner.settings(flat).values(), strict=True)
+        ]
+        unfit = [race.unfit for race in races if race.unfit is not None]
+        if len(unfit) == len(races):
+            return drawn, unfit[0], False
+        races = [race for race in races if race.unfit is None]
         for stage, count in enumerate((0, *self._looks(knobs.checkpoint))):
             drawn = self._traces.at(knobs, stage)
             key = (knobs.trace_key(), stage)
             if key not in self._ceilings:
-                self._ceilings[key] = ceilings(drawn, race.exits, len(tokens), self.rules)
-            if race.lost(drawn, self._ceilings[key], rivals):
+                self._ceilings[key] = ceilings(drawn, races[0].exits, len(tokens), self.rules)
+            if all(race.lost(drawn, self._ceilings[key], rivals) for race in races):
                 reason = f"after {count} of {len(tokens)} sentences no design can be on the front"
-                return setting_of(knobs, drawn, shape), reason, True
-        return race.setting, "", True
+                return drawn, reason, True
+        return drawn, "", True

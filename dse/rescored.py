@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.progress import Progress
 
-from dse.evaluation import Evaluation, SourceOptions, TraceSource, make_source
+from dse.evaluation import Evaluation
 from dse.runs import RunFolder
+from dse.trace_sources import SourceOptions, TraceSource, make_source
 from hw_cost import Constant, Technology
 from hw_cost.technology import technology_constants
 from search_space import KnobValue, design_point

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from dse.database_urls import with_credentials, without_password
+from dse.errors import UsageError
 from dse.interruption import Interrupted, uninterrupted
 from dse.options import Data, Json, Out, Recorded, Run, data_source
 from dse.output import print_front, print_json
@@ -38,6 +40,10 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Ray workers.")] = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
     storage: Annotated[str | None, typer.Option(help="Optuna database URL.")] = None,
+    study_name: Annotated[
+        str | None,
+        typer.Option("--study-name", help="Study in the database; drivers of one name share it."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the search.")] = None,
     warm_start: Annotated[
         list[str] | None,
@@ -70,15 +76,19 @@ def run(
         _dry_run(study, spec, data, traces, as_json)
         return
     path = out if out is not None else next_run(RUNS, Path(study).stem)
-    settings = {
-        "storage": storage,
-        "study_name": "edge-dse" if storage is None else _study_name(path),
+    if storage is None and study_name is not None:
+        raise UsageError("--study-name: names a study in a database; give its URL by --storage.")
+    settings: dict[str, Any] = {
+        "storage": None if storage is None else without_password(storage),
+        "study_name": "edge-dse" if storage is None else study_name or _study_name(path),
         "data": None if data is None else data_source(data),
         "traces": None if traces is None else str(traces.absolute()),
     }
+    if storage is not None:
+        settings["driver"] = uuid.uuid4().hex
     folder = RunFolder.create(path, spec, settings)
     try:
-        _drive(folder, settings, address, as_json)
+        _drive(folder, settings | {"storage": storage}, address, as_json)
     finally:
         folder.remove_if_unused()
 
@@ -87,7 +97,7 @@ def _dry_run(
     study: str, spec: StudySpec, data: Path | None, traces: Path | None, as_json: bool
 ) -> None:
     from dse.dry_run import dry_run, print_dry_run
-    from dse.evaluation import SourceOptions
+    from dse.trace_sources import SourceOptions
 
     options = SourceOptions(
         glue_dir=None if data is None else data_source(data),
@@ -145,6 +155,9 @@ def resume(
     run_dir: Run,
     data: Data = None,
     address: Annotated[str | None, typer.Option(help="Ray cluster to join.")] = None,
+    storage: Annotated[
+        str | None, typer.Option(help="The run's database URL, with user and password.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Go on with a run that was stopped or killed; a finished one is only reported anew."""
@@ -152,6 +165,7 @@ def resume(
     settings = folder.settings()
     if data is not None:
         settings["data"] = data_source(data)
+    settings["storage"] = with_credentials(settings["storage"], storage)
     _drive(folder, settings, address, as_json)
 
 
@@ -162,6 +176,7 @@ def _drive(folder: RunFolder, settings: dict[str, Any], address: str | None, as_
     options = DriverOptions(
         storage=settings["storage"],
         study_name=settings["study_name"],
+        driver=settings.get("driver", ""),
         glue_dir=settings["data"],
         recorded=settings["traces"],
         address=address,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from dse.errors import RunFolderError, UnwritableRunError
+from dse.folder_locks import held_alone
 from dse.manifest import MANIFEST, Manifest, damage, read_manifest, write_manifest
 from studies.records import Front, read_front
 from studies.spec import StudySpec, read_spec
@@ -197,13 +196,17 @@ class RunFolder:
             shutil.rmtree(self.path, ignore_errors=True)
 
     def _holds_trials(self) -> bool:
-        """Whether a trial was told, be it that its record could not be written."""
+        """Whether a trial was told, be it that its record could not be written.
+
+        Trials in a database are not looked for: a driver that had any has not unsealed its inputs.
+        """
         try:
-            return _TOLD in self.journal.read_bytes()
-        except FileNotFoundError:
-            return False
-        except OSError:
+            if self.journal.exists():
+                return _TOLD in self.journal.read_bytes()
+            manifest = self.manifest()
+        except (OSError, RunFolderError):
             return True
+        return manifest is not None and bool(manifest.inputs)
 
     @contextmanager
     def driven(self) -> Iterator[None]:
@@ -212,22 +215,17 @@ class RunFolder:
         Raises:
             RunFolderError: another driver has it, or nothing can be written there.
         """
-        try:
-            lock = (self.path / "driver.lock").open("w")
-        except OSError as error:
-            raise UnwritableRunError(
-                f"{self.path}: cannot be written ({error.strerror}); make it writable, or copy it "
-                "and 'dse resume' the copy. 'dse show' and 'dse pareto' only read."
-            ) from error
-        with lock:
+        busy = RunFolderError(
+            f"{self.path}: another 'dse' is running this study; wait for it or stop it."
+        )
+        with ExitStack() as held:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                held.enter_context(held_alone(self.path / "driver.lock", busy))
             except OSError as error:
-                raise RunFolderError(
-                    f"{self.path}: another 'dse' is running this study; wait for it or stop it."
+                raise UnwritableRunError(
+                    f"{self.path}: cannot be written ({error.strerror}); make it writable, or "
+                    "copy it and 'dse resume' the copy. 'dse show' and 'dse pareto' only read."
                 ) from error
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
             yield
 
 

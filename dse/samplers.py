@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from optuna.exceptions import ExperimentalWarning
@@ -18,9 +19,10 @@ from optuna.samplers import (
     TPESampler,
 )
 
-from dse.front_sampler import FrontSampler
+from dse.interruption import uninterrupted
+from dse.setting_sampler import ListedSampler
+from studies.search_tables import SamplerTable
 from studies.spec import StudyFileError, StudySpec
-from studies.spec_tables import SamplerTable
 
 _CLASSES: Final[dict[str, type[BaseSampler]]] = {
     "nsga2": NSGAIISampler,
@@ -30,6 +32,19 @@ _CLASSES: Final[dict[str, type[BaseSampler]]] = {
     "cmaes": CmaEsSampler,
     "random": RandomSampler,
     "qmc": QMCSampler,
+}
+
+
+def _front_sampler(spec: StudySpec, seed: int, **options: Any) -> BaseSampler:
+    with uninterrupted():
+        from dse.front_sampler import FrontSampler  # its model needs scipy, which nothing else does
+
+    return FrontSampler(spec, seed, **options)
+
+
+_OWN: Final[Mapping[str, Callable[..., BaseSampler]]] = {
+    "fronts": _front_sampler,
+    "listed": ListedSampler,
 }
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     # Text knobs are drawn at random by both, which Optuna would say at every trial.
@@ -51,10 +66,11 @@ def sampler_of(spec: StudySpec, seed: int, n_values: int) -> BaseSampler:
         StudyFileError: the sampler does not know an option, or cannot drive such a study.
     """
     table = spec.search.sampler
-    if table.name != "fronts":
+    own = _OWN.get(table.name)
+    if own is None:
         return make_sampler(table, seed, n_values)
     try:
-        return FrontSampler(spec, seed, **table.options)  # type: ignore[arg-type]
+        return own(spec, seed, **table.options)
     except (TypeError, ValueError) as error:
         raise _refused(table, error) from error
 

@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 
 from dse.archive import Archive
 from dse.errors import EvaluationError
-from dse.evaluation import Outcome
 from dse.executors import Executor
 from dse.interruption import uninterrupted
+from dse.outcomes import Outcome
 from dse.racing import Rivals
 from dse.strategies import Joint, Nested, Strategy
+from dse.told_trials import Told, ToldTrials, key_of
 from dse.told_values import checked_outcome
-from dse.trial_book import AskedTrial, FinishedTrial, Point, TrialBook
+from dse.trial_book import TrialBook
+from dse.trials import AskedTrial, FinishedTrial
 from studies.records import Progress
 from studies.spec import StudySpec
-from studies.stopping import growth_bound
+from studies.stopping import reason_to_stop
 
 MAX_FAILURES: Final = 10
 """Failed designs in a row after which a study stops: something is wrong with the machine."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One trial as it was told.
-
-    Attributes:
-        number: Optuna's number of the trial.
-        flat: its canonical point.
-        outcome: what became of it.
-        repeated_of: number of the earlier trial of the same point; None for a new one.
-        wall_start: time of its start, seconds since the epoch.
-        wall_seconds: time from asking to telling.
-    """
-
-    number: int
-    flat: Point
-    outcome: Outcome
-    repeated_of: int | None
-    wall_start: float
-    wall_seconds: float
+LOOK_S: Final = 1.0
+"""How often a driver learns of the others: it may ask for what was told, but never for it again."""
+MAX_REFUSED: Final = 12
+"""Trials given back in a row, with nothing in the air, after which a driver leaves the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +60,10 @@ class Search:
 
     Attributes:
         spec: the study.
+        space: what it searches.
+        notes: sentences for the user on what warm starts were made of.
+        unfinished: trials that a driver that was stopped had in the air.
+        stopped: why no more trials are told; empty while they are.
     """
 
     def __init__(self, spec: StudySpec, storage: BaseStorage, study_name: str) -> None:
@@ -97,18 +86,31 @@ class Search:
         self._book = TrialBook(spec, self.space, self._strategy, storage, study_name)
         self.notes = self._book.notes
         self.unfinished = self._book.unfinished
-        self.archive = Archive(spec.objectives)
-        self.told: list[Told] = []
-        self.told_by_number: dict[int, Told] = {}
-        self.history: list[Progress] = []
-        self._first_trial_of: dict[str, int] = {}
-        self._outcomes: dict[int, Outcome] = {}
-        for trial in self._book.finished():
-            try:
-                self._take_up(trial)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise self._book.foreign(trial.asked.number, error) from error
+        self._told = ToldTrials(spec.objectives)
+        self._looked = -math.inf
+        self._elsewhere = self._refused = 0
+        self._take_up_told()
         self.stopped = self._budget_reason() if self.budget_left == 0 else self._book.stopped
+
+    @property
+    def archive(self) -> Archive:
+        """Distinct points and their front."""
+        return self._told.archive
+
+    @property
+    def told(self) -> list[Told]:
+        """Trials in the order in which they were told."""
+        return self._told.trials
+
+    @property
+    def told_by_number(self) -> dict[int, Told]:
+        """The same by Optuna's number."""
+        return self._told.by_number
+
+    @property
+    def history(self) -> list[Progress]:
+        """Where the search was after each of them."""
+        return self._told.history
 
     @property
     def budget_left(self) -> int:
@@ -124,32 +126,74 @@ class Search:
         Args:
             since: when this driver began, on the monotonic clock.
         """
-        stop = self.spec.search.stop
         if self.budget_left == 0:
             return self._budget_reason()
-        if stop.seconds is not None and time.monotonic() - since >= stop.seconds:
-            return f"{stop.seconds:g} s have passed"
-        if stop.growth is None:
-            return ""
-        last = self.history[-(2 * stop.window + 1) :]
-        volumes = [state.hypervolume for state in last]
-        if not volumes or volumes[-1] == 0:  # nothing is found yet
-            return ""
-        share = growth_bound(volumes, stop.window) / volumes[-1]
-        if share > stop.growth:
-            return ""
-        return (
-            f"the hypervolume would grow by {share:.2%} at most over the next "
-            f"{stop.window} trials (upper estimate; the study asks for more than {stop.growth:.2%})"
-        )
+        return reason_to_stop(self.spec.search.stop, time.monotonic() - since, self.history)
+
+    def agreed(self, facts: Mapping[str, str]) -> dict[str, str]:
+        """Facts of the study as the first driver that named each of them has them."""
+        return self._book.agreed(facts)
+
+    def _take_up_told(self) -> None:
+        """Take up the trials that were told, here before or by other drivers."""
+        for trial in self._book.finished(self.told_by_number):
+            try:
+                self._take_up(trial)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise self._book.foreign(trial.asked.number, error) from error
+
+    def _look_around(self) -> None:
+        """Learn what other drivers have told and have in the air, once in `LOOK_S`."""
+        if not self._book.is_shared or time.monotonic() - self._looked < LOOK_S:
+            return
+        self._take_up_told()
+        self._elsewhere = self._book.elsewhere()
+        self._looked = time.monotonic()
+
+    def _next(self, window: Collection[_Entry]) -> _Entry | None:
+        """The next trial; None if it was given back."""
+        asked = self._book.ask(time.time(), len(self.told))
+        entry = self._admitted(asked, window)
+        self._refused = 0 if entry is not None else self._refused + 1
+        return entry
+
+    def _admitted(self, asked: AskedTrial, window: Collection[_Entry]) -> _Entry | None:
+        """A trial in the air; None if it is given back: another driver has its design or place."""
+        pending = {entry.key: entry.asked.number for entry in window}
+        entry = self._entry(asked, pending)
+        known = self._told.first_of(entry.key)
+        if known is None:
+            known = pending.get(entry.key)
+        if not self._book.is_shared or self._book.admits(asked, entry.key, known):
+            return entry
+        self._book.abandon(asked, entry.key)
+        self._looked = -math.inf
+        return None
+
+    def give_back(self) -> None:
+        """Close what this driver of a shared study has in the air; others may have its designs."""
+        if not self._book.is_shared:
+            return
+        for trial in self._book.in_the_air():
+            asked = trial.asked if isinstance(trial, FinishedTrial) else trial
+            self._book.abandon(asked, key_of(asked.flat))
+
+    def _wait_for_others(self) -> str:
+        """Wait a moment with nothing in the air; why there is nothing left to do, or empty."""
+        if self._elsewhere and self._elsewhere >= self.budget_left:
+            return f"the last {self.budget_left} trials are with other drivers"
+        if self._refused >= MAX_REFUSED:
+            return "other drivers have the designs that are left"
+        time.sleep(min(LOOK_S, 0.01 * 2**self._refused))
+        return ""
 
     def _take_up(self, trial: FinishedTrial) -> None:
         if trial.outcome is None:
             assert trial.repeated_of is not None
-            outcome = self._outcomes[trial.repeated_of]
+            outcome = self._told.outcome(trial.repeated_of)
         else:
             outcome = trial.outcome
-        self._note(
+        self._told.note(
             Told(
                 number=trial.asked.number,
                 flat=trial.asked.flat,
@@ -178,16 +222,21 @@ class Search:
         arrived: dict[int, Outcome] = {}
         for trial in self._book.in_the_air():
             asked = trial.asked if isinstance(trial, FinishedTrial) else trial
-            window.append(self._entry(asked, {entry.key for entry in window}))
+            taken = self._admitted(asked, window)
+            if taken is None:
+                continue
+            window.append(taken)
             if isinstance(trial, FinishedTrial) and trial.outcome is not None:
                 arrived[asked.number] = trial.outcome
         unsent = deque(e for e in window if e.is_new and e.asked.number not in arrived)
         n_running = failures = 0
         since = time.monotonic()
         while not (reason := self._reason_to_stop(since)):
-            while len(window) < min(in_flight, self.budget_left):
-                asked = self._book.ask(time.time(), len(self.told))
-                entry = self._entry(asked, {e.key for e in window})
+            self._look_around()
+            while len(window) < min(in_flight, self.budget_left - self._elsewhere):
+                entry = self._next(window)
+                if entry is None:
+                    break
                 window.append(entry)
                 if entry.is_new:
                     unsent.append(entry)
@@ -196,6 +245,10 @@ class Search:
                 number, flat = entry.asked.number, entry.asked.flat
                 executor.submit(number, self._strategy.kind, flat, entry.rivals)
                 n_running += 1
+            if not window:
+                if reason := self._wait_for_others():
+                    break
+                continue
             oldest = window[0]
             if oldest.is_new and oldest.asked.number not in arrived:
                 if executor.capacity > 1:  # a single task is asked for again, the same
@@ -218,7 +271,7 @@ class Search:
                 )
         self.stopped = reason
         for entry in window:  # what is in the air when a rule stops the search is not counted
-            self._book.abandon(entry.asked)
+            self._book.abandon(entry.asked, entry.key)
         self._book.note_stop(reason)
 
     def _entry(self, asked: AskedTrial, pending: Collection[str]) -> _Entry:
@@ -228,9 +281,9 @@ class Search:
             asked: the trial.
             pending: keys of points that are in the air before it.
         """
-        key = _key(asked.flat)
+        key = key_of(asked.flat)
         violation = self._strategy.violation(asked.flat)
-        is_known = key in self._first_trial_of or key in pending
+        is_known = self._told.first_of(key) is not None or key in pending
         return _Entry(
             asked=asked,
             key=key,
@@ -241,20 +294,13 @@ class Search:
 
     def _rivals(self, asked: AskedTrial) -> Rivals | None:
         """Values of the front after the trials that had been told when a trial was asked for."""
-        if self.spec.search.racing is None:
-            return None
-        if asked.told_before == len(self.told):
-            return _rows(self.archive)
-        then = Archive(self.spec.objectives)  # a driver was stopped and more has been told since
-        for told in self.told[: asked.told_before]:
-            self._merge(told, then)
-        return _rows(then)
+        return None if self.spec.search.racing is None else self._told.rivals(asked.told_before)
 
     def _settle(self, entry: _Entry, arrived: dict[int, Outcome]) -> Outcome:
         """Tell the oldest trial in the air; its outcome."""
-        first = self._first_trial_of.get(entry.key)
+        first = self._told.first_of(entry.key)
         if first is not None:
-            outcome = self._outcomes[first]
+            outcome = self._told.outcome(first)
         elif entry.violation is not None:
             outcome = Outcome(state="infeasible", reason=entry.violation)
             self._book.keep(entry.asked, outcome)
@@ -262,7 +308,7 @@ class Search:
             outcome = arrived.pop(entry.asked.number)
         with uninterrupted():
             self._book.tell(entry.asked, outcome, first)
-            self._note(
+            self._told.note(
                 Told(
                     number=entry.asked.number,
                     flat=entry.asked.flat,
@@ -280,37 +326,3 @@ class Search:
             return {}
         values, _ = self._strategy.told(outcome)
         return dict(zip(self._strategy.metric_names, values, strict=True))
-
-    def _note(self, told: Told) -> None:
-        self.told.append(told)
-        self.told_by_number[told.number] = told
-        if told.repeated_of is None:
-            outcome = told.outcome
-            self._outcomes[told.number] = outcome
-            self._first_trial_of[_key(told.flat)] = told.number
-            self._merge(told, self.archive)
-        self.history.append(
-            Progress(
-                trial=len(self.told),
-                designs_scored=self.archive.designs_scored,
-                front_size=len(self.archive.members),
-                hypervolume=self.archive.hypervolume,
-            )
-        )
-
-    def _merge(self, told: Told, archive: Archive) -> None:
-        outcome = told.outcome
-        members = [
-            (told.number, h, x) for h, x in zip(outcome.hardware, outcome.exits, strict=True)
-        ]
-        values = np.array(outcome.values, dtype=np.float64).reshape(-1, len(self.spec.objectives))
-        archive.add(values, members, outcome.designs_scored)
-
-
-def _rows(archive: Archive) -> Rivals:
-    rows: list[list[float]] = archive.values.tolist()
-    return rows
-
-
-def _key(flat: Point) -> str:
-    return json.dumps(flat, sort_keys=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from dse.errors import EmptyFrontError, SelectionError
 from search_space import KNOB_DEFAULTS, KNOBS, nearest, parse_condition
 from studies.choosing import knee, nearest_to, weighted
-from studies.metrics import METRICS
+from studies.metrics import METRICS, is_metric
 from studies.records import Front, FrontDesign, RecordError
 
 SELECTIONS: Final = (
@@ -29,9 +29,10 @@ _FIXED: Final = {
     "max-accuracy": ("max", "accuracy"),
 }
 _WHERE: Final = re.compile(r"(.+?)\s+where\s+(.+)", re.DOTALL)
-_QUERY: Final = re.compile(r"(min|max)\s+(\w+)")
-_PAIRS: Final = re.compile(r"(weights|near)((?:[\s,]+\w+\s*=\s*[-+.\deE]+)+)")
-_PAIR: Final = re.compile(r"(\w+)\s*=\s*([-+.\deE]+)")
+_METRIC: Final = r"\w+(?:\[[\w-]+\])?"
+_QUERY: Final = re.compile(rf"(min|max)\s+({_METRIC})")
+_PAIRS: Final = re.compile(rf"(weights|near)((?:[\s,]+{_METRIC}\s*=\s*[-+.\deE]+)+)")
+_PAIR: Final = re.compile(rf"({_METRIC})\s*=\s*([-+.\deE]+)")
 
 
 def select(front: Front, text: str) -> tuple[FrontDesign, str]:
@@ -142,7 +143,7 @@ def _numbers(front: Front, listed: str, text: str) -> dict[str, float]:
 def _metric(name: str, text: str) -> str:
     """The metric of a name or its short form."""
     metric = _SHORT.get(name, name)
-    if metric not in METRICS:
+    if not is_metric(metric):
         known = [*_SHORT, *METRICS]
         raise SelectionError(
             f"--select {text!r} names no metric{nearest(name, known)}: expected one of "

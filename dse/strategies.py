@@ -7,12 +7,12 @@ from typing import Final, Literal, Protocol
 
 import optuna
 
-from dse.evaluation import Outcome
 from dse.executors import Kind
 from dse.knob_parameters import suggest
-from search_space import KNOBS, MODEL_KNOBS, KnobValue, SearchSpace
+from dse.outcomes import Outcome
+from search_space import KNOBS, KnobValue, SearchSpace
+from studies.objectives import Constraint, Objective
 from studies.spec import StudySpec
-from studies.spec_tables import Constraint, Objective
 
 Direction = Literal["minimize", "maximize"]
 FITS: Final = "fits"
@@ -84,12 +84,12 @@ class Nested:
     """
 
     kind: Kind = "setting"
-    knobs: Sequence[str] = MODEL_KNOBS
 
     def __init__(self, spec: StudySpec, space: SearchSpace) -> None:
         self._first, self._second = spec.objectives[:2]
         self._levels = spec.search.levels
         self._space = space
+        self.knobs: Sequence[str] = spec.setting_knobs()
         if self._levels:
             sign = ">=" if self._first.maximised else "<="
             self.directions: Sequence[Direction] = [_direction(self._second)] * len(self._levels)
@@ -102,8 +102,8 @@ class Nested:
             self.metric_names = ["own_hypervolume", f"best_{self._first.metric}"]
 
     def point(self, trial: optuna.Trial) -> dict[str, KnobValue]:
-        """The model knobs."""
-        return {name: suggest(trial, self._space[name]) for name in MODEL_KNOBS}
+        """The model knobs that are not enumerated."""
+        return {name: suggest(trial, self._space[name]) for name in self.knobs}
 
     def violation(self, flat: dict[str, KnobValue]) -> str | None:
         """The first condition on model knobs alone that does not hold."""

@@ -18,7 +18,7 @@ from search_space import (
     KnobValue,
     SearchSpace,
 )
-from studies.metrics import METRICS, metric_of
+from studies.metrics import metric_of
 from studies.records import Figure, Front, FrontDesign
 
 _BOUNDS: Final = {ExitPolicy.CONFIDENCE: "≥", ExitPolicy.PATIENCE: ""}
@@ -30,7 +30,7 @@ TABLE_WIDTH: Final = 200
 
 def figure_text(metric: str, figure: Figure) -> str:
     """A figure in its unit for people, with its standard error."""
-    scale = METRICS[metric].scale
+    scale = metric_of(metric).scale
     value = f"{figure.value * scale:.4g}"
     return value if figure.se is None else f"{value} ±{figure.se * scale:.2g}"
 

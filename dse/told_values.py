@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dse.errors import UsageError
-from dse.evaluation import Outcome
 from dse.executors import Kind
+from dse.outcomes import Outcome
 from studies.spec import StudySpec
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

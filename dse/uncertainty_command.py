@@ -12,7 +12,7 @@ from rich.table import Table
 from dse.rescored import RescoredDesigns, number, source_of_run
 from dse.runs import RunFolder
 from dse.tables import TABLE_WIDTH, spread
-from studies.metrics import METRICS, metric_of
+from studies.metrics import metric_of
 from studies.records import Front, FrontDesign
 from studies.rescoring import FIGURES
 from studies.uncertainty import Interval, intervals, shares_kept, shares_on_front
@@ -94,7 +94,8 @@ def _table(found: list[UncertainDesign], task: object) -> Table:
     primary = metric_of("accuracy", task)
     table.add_column(f"{primary.title}\n{primary.unit}", justify="right", no_wrap=True)
     for name in FIGURES:
-        table.add_column(f"{METRICS[name].title}\n{METRICS[name].unit}", no_wrap=True)
+        about = metric_of(name)
+        table.add_column(f"{about.title}\n{about.unit}", no_wrap=True)
     table.add_column("keeps constraints\n% of samples", justify="right", no_wrap=True)
     table.add_column("on the front\n% of samples", justify="right", no_wrap=True)
     for uncertain in found:
@@ -109,7 +110,7 @@ def _table(found: list[UncertainDesign], task: object) -> Table:
 
 
 def _interval_text(name: str, value: float, interval: Interval) -> str:
-    scale = METRICS[name].scale
+    scale = metric_of(name).scale
     return f"{value * scale:.3g} ({interval.low * scale:.3g} to {interval.high * scale:.3g})"
 
 

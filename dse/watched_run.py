@@ -4,37 +4,45 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dse.database_follower import DatabaseFollower
 from dse.errors import DseError, RunFolderError
-from dse.evaluation import Evaluation, Outcome
+from dse.evaluation import Evaluation
 from dse.export import export_design
-from dse.finish import provenance_of
 from dse.importance import knob_importances
 from dse.journal_follower import FollowedTrial, JournalFollower
 from dse.live_front import LiveFront, ToldPoint
 from dse.liveness import is_driven
+from dse.outcomes import Outcome
+from dse.provenance import provenance_of
 from dse.rescored import source_of_run
 from dse.runs import RunFolder, run_folders
 from dse.strategies import Joint, Nested, Strategy
+from dse.told_rows import ToldRows
 from studies.cost_models import COST_MODELS
 from studies.records import Front
 from studies.run_snapshot import RunSnapshot, RunState
 from studies.spec import StudySpec
-from studies.trial_table import TrialTable, no_trials, trial_table
+from studies.trial_table import TrialTable, trial_table
+
+TRIALS_AT_ONCE: Final = 1_000
+"""Told trials that are held as such at a time."""
 
 
 class WatchedRun:
     """One run folder.
 
-    A finished run is read from its records, one that goes on from its journal. Nothing is written.
+    A finished run is read from its records, one that goes on from its journal or its database.
+    Nothing is written.
 
     Attributes:
         name: of the run, as people choose it from a list.
@@ -50,13 +58,10 @@ class WatchedRun:
         self._snapshot: RunSnapshot | None = None
         self._evaluation: Evaluation | None = None
         self._importances: dict[tuple[str, int], dict[str, float]] = {}
-        self._forget()
-
-    def _forget(self) -> None:
-        self._follower = JournalFollower(self._folder.journal)
+        self._followed: JournalFollower | DatabaseFollower | None = None
         self._live: LiveFront | None = None
-        self._rows: list[dict[str, Any]] = []
-        self._first_rows: dict[int, dict[str, Any]] = {}
+        self._waits = 0
+        self._rows = ToldRows()
 
     def snapshot(self) -> RunSnapshot:
         """What is known of the run now; the same object while nothing has changed.
@@ -66,32 +71,44 @@ class WatchedRun:
         """
         with self._lock:
             driven = is_driven(self.path)
-            stamp = (driven, *map(_stamp, (self._folder.journal, self._folder.front)))
-            if self._snapshot is None or stamp != self._stamp:
-                try:
-                    self._snapshot = self._read(driven)
-                except (DseError, OSError) as error:
-                    raise ValueError(str(error)) from error
-                self._stamp = stamp
+            is_whole = self._folder.front.is_file() and self._folder.trials.is_file()
+            is_finished = is_whole and not driven
+            try:
+                told = None if is_finished else self._follower().stamp()
+                stamp = (driven, _stamp(self._folder.front), told)
+                if self._snapshot is None or stamp != self._stamp:
+                    self._snapshot = self._read(driven, is_finished)
+                    self._stamp = () if self._waits else stamp
+            except (DseError, OSError) as error:
+                raise ValueError(str(error)) from error
             return self._snapshot
 
-    def _read(self, driven: bool) -> RunSnapshot:
+    def _follower(self) -> JournalFollower | DatabaseFollower:
+        """What reads the trials of the run while it goes on."""
+        if self._followed is None:
+            self._folder.spec()  # what is no run at all says so first
+            settings = self._folder.settings()
+            url, name = settings["storage"], settings["study_name"]
+            journal = JournalFollower(self._folder.journal)
+            self._followed = journal if url is None else DatabaseFollower(url, name)
+        return self._followed
+
+    def _read(self, driven: bool, is_finished: bool) -> RunSnapshot:
         spec = self._folder.spec()
-        is_whole = self._folder.front.is_file() and self._folder.trials.is_file()
-        if is_whole and not driven:
+        self._waits = 0
+        if is_finished:
             front = self._folder.front_record()
             trials = finished_trials(self._folder.trials)
             return self._taken(spec, front, trials, "finished", "")
-        try:
-            told = self._follower.advance()
-        except FileNotFoundError:
-            told = []
+        since = time.thread_time()
+        self._take(spec, self._follower().advance())
         state: RunState = "running" if driven else "unfinished"
-        self._take(spec, told)
-        asked = sum(t.completed is None and "flat" in t.attributes for t in self._follower.trials)
-        trials = _table(self._rows, asked)
-        note = "" if driven else "Nothing drives this run now: 'dse resume' goes on with it."
-        return self._taken(spec, self._live_record(spec), trials, state, note)
+        trials = self._rows.trials(self._follower().in_flight)
+        front = self._live_record(spec, since)
+        notes = [] if driven else ["Nothing drives this run now: 'dse resume' goes on with it."]
+        if self._waits:
+            notes.append(f"{self._waits:,} more designs of the front are being worked out.")
+        return self._taken(spec, front, trials, state, " ".join(notes))
 
     def _taken(
         self, spec: StudySpec, front: Front, trials: TrialTable, state: RunState, note: str
@@ -101,45 +118,48 @@ class WatchedRun:
             number=number, state=state, spec=spec, front=front, trials=trials, note=note
         )
 
-    def _take(self, spec: StudySpec, told: list[FollowedTrial]) -> None:
+    def _take(self, spec: StudySpec, told: Iterable[FollowedTrial]) -> None:
         """Take up trials that were told."""
         if self._live is None:
             self._live = LiveFront(spec)
         kind = Joint if spec.search.strategy == "joint" else Nested
         strategy: Strategy = kind(spec, spec.search_space())
-        points = []
-        for trial in told:
-            attributes = trial.attributes
-            if "flat" not in attributes or "reaped" in attributes:
-                continue
-            repeated, times = attributes.get("repeated_of"), _times(trial)
-            if repeated is not None:
-                own = {"trial": trial.number, "repeated_of": repeated, "designs_scored": 0}
-                self._rows.append(self._first_rows[repeated] | own | times)
-                continue
-            outcome = Outcome(**attributes["outcome"])
-            row = _row(trial, outcome, strategy) | times
-            self._rows.append(row)
-            self._first_rows[trial.number] = row
-            place = len(self._rows)
-            points.append(
-                ToldPoint(
-                    number=trial.number, flat=attributes["flat"], outcome=outcome, place=place
-                )
-            )
-            attributes["outcome"] = None  # taken up: a long run need not keep it twice
-        self._live.add(points)
+        trials = iter(told)
+        while part := list(islice(trials, TRIALS_AT_ONCE)):
+            self._live.add([p for trial in part if (p := self._taken_up(trial, strategy))])
 
-    def _live_record(self, spec: StudySpec) -> Front:
+    def _taken_up(self, trial: FollowedTrial, strategy: Strategy) -> ToldPoint | None:
+        """Put a trial into the rows; its point if it is the first of it."""
+        attributes = trial.attributes
+        if "flat" not in attributes or "reaped" in attributes:
+            return None
+        trial.attributes = {}  # taken up: a long run need not keep it twice
+        repeated = attributes.get("repeated_of")
+        if repeated is not None:
+            own = {"trial": trial.number, "repeated_of": repeated, "designs_scored": 0}
+            self._rows.repeat(repeated, own | _times(trial))
+            return None
+        outcome = Outcome(**attributes["outcome"])
+        self._rows.add(_row(trial, attributes["flat"], outcome, strategy))
+        return ToldPoint(
+            number=trial.number, flat=attributes["flat"], outcome=outcome, place=len(self._rows)
+        )
+
+    def _live_record(self, spec: StudySpec, since: float) -> Front:
+        """The front as it is now, in a look that began at a time of this thread."""
         assert self._live is not None
-        states = [row["state"] for row in self._rows]
+        rows = self._rows
         counts = {
-            "trials": len(states),
-            "distinct": sum(row["repeated_of"] is None for row in self._rows),
-            **{state: states.count(state) for state in ("complete", "infeasible", "failed")},
+            "trials": len(rows),
+            "distinct": len(rows) - rows.n_repeated,
+            **{state: rows.states[state] for state in ("complete", "infeasible", "failed")},
         }
-        origin = {"task": spec.scenario.task}
-        return self._live.record(self.bench(), counts, provenance_of(spec, origin))
+        origin = provenance_of(spec, {"task": ", ".join(spec.scenario.tasks)})
+        evaluation = self.bench()
+        spent = time.thread_time() - since
+        record = self._live.record(evaluation, counts, origin, spent_s=spent)
+        self._waits = self._live.waiting
+        return record
 
     def bench(self) -> Evaluation:
         """What scores designs of this run: its study's scorer and its measured settings.
@@ -148,6 +168,8 @@ class WatchedRun:
             ValueError: the study has a cost model of its own, which is not run here, or its traces
                 cannot be had.
         """
+        if self._evaluation is not None:  # else sliders would wait while the run is read
+            return self._evaluation
         with self._lock:
             if self._evaluation is None:
                 spec = self._folder.spec()
@@ -216,16 +238,10 @@ def finished_trials(path: Path) -> TrialTable:
         ) from error
 
 
-def _table(rows: list[dict[str, Any]], in_flight: int) -> TrialTable:
-    if not rows:
-        return replace(no_trials(), in_flight=in_flight)
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: pa.array([row.get(name) for row in rows]) for name in names}
-    return trial_table(pa.table(columns), in_flight=in_flight)
-
-
-def _row(trial: FollowedTrial, outcome: Outcome, strategy: Strategy) -> dict[str, Any]:
-    """A row as `dse.trials_table` writes it, without its times."""
+def _row(
+    trial: FollowedTrial, flat: Mapping[str, Any], outcome: Outcome, strategy: Strategy
+) -> dict[str, Any]:
+    """A row as `dse.trials_table` writes it."""
     told: Mapping[str, float] = {}
     if strategy.kind == "setting" and outcome.state != "failed":
         told = dict(zip(strategy.metric_names, strategy.told(outcome)[0], strict=True))
@@ -234,11 +250,12 @@ def _row(trial: FollowedTrial, outcome: Outcome, strategy: Strategy) -> dict[str
         "state": outcome.state,
         "reason": outcome.reason,
         "repeated_of": None,
-        **trial.attributes["flat"],
+        **flat,
         **outcome.metrics,
         **told,
         "designs_scored": outcome.designs_scored,
         "wall_evaluation_s": outcome.seconds,
+        **_times(trial),
     }
 
 

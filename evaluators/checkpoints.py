@@ -51,8 +51,8 @@ def checkpoint_folder(name: str, own: Mapping[str, str] | None = None) -> Path:
 
     Args:
         name: what the search space calls it.
-        own: where checkpoints that are not shipped are, by name: a folder, or else the name of a
-            model of a hub (`hub_folder`).
+        own: where checkpoints are that go by another name than a shipped one: a folder, else a
+            shipped checkpoint, or else the name of a model of a hub (`hub_folder`).
 
     Raises:
         UnknownCheckpointError: there is no such checkpoint.
@@ -60,6 +60,8 @@ def checkpoint_folder(name: str, own: Mapping[str, str] | None = None) -> Path:
     """
     if own and name in own:
         place = own[name]
+        if place in shipped_checkpoints() and not Path(place).exists():
+            return SHIPPED / place
         is_model = not Path(place).exists() and _HUB_NAME.fullmatch(place)
         return hub_folder(place) if is_model else Path(place)
     if name in shipped_checkpoints():

@@ -11,6 +11,7 @@ spans and all else that is settled when a chip is designed know nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,14 @@ from evaluators.attention import Batches, measured_attention
 from evaluators.batches import ids_and_types
 from evaluators.checkpoint_folders import load_checkpoint
 from evaluators.encoders import ExitEncoder
+from evaluators.families import LayerParts
 from evaluators.faults.storage import FaultyReader, Part, Storage, is_masked
 from evaluators.learned_spans import budget_of, read_spans
 from evaluators.packed_weights import PackedWeights, PackingReader
 from evaluators.pruning import pruned_matrices
 from evaluators.rounding_sites import RoundingSites
 from evaluators.settled import Settled
-from evaluators.skipping import run_all, skip_idle
+from evaluators.skipping import first_token_alone, run_all, skip_idle
 from evaluators.spans import allocate_spans, heads_off
 from evaluators.special_functions import QuantisedSoftmax
 from evaluators.weights import WeightReader, rounded_weights
@@ -225,7 +227,9 @@ class CompressibleEncoder:
 
     def _run(self, batches: Batches) -> None:
         for batch in batches:
-            self.logits(batch)
+            ids, types = ids_and_types(batch)
+            with torch.inference_mode():
+                self._model(ids, None, types)
 
     def logits(self, input_ids: Tensor, layers: int | None = None) -> Tensor:
         """Logits (batch, layers, n_classes) of every exit up to a layer.
@@ -234,8 +238,19 @@ class CompressibleEncoder:
             input_ids: (batch, tokens) token ids without padding; of pairs of sentences
                 (batch, tokens, 2), token and token type ids.
             layers: run only that many layers; None for all.
+
+        Raises:
+            ValueError: there are not so many layers.
         """
+        depth = self._model.depth(layers)
         input_ids, types = ids_and_types(input_ids)
         with torch.inference_mode():
-            logits: Tensor = self._model(input_ids, None, types, layers)
-            return logits
+            running = self._model.layer_states(input_ids, None, types)
+            states = list(islice(running, depth))
+            with first_token_alone(self._last(depth)):
+                states.append(next(running))
+            return self._model.exit_logits(states[1:])
+
+    def _last(self, depth: int) -> LayerParts:
+        """The parts of the layer of that number, from 1."""
+        return self._layers[(depth - 1) * len(self._layers) // self._model.n_layers]

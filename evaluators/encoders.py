@@ -13,7 +13,7 @@ from transformers.masking_utils import create_bidirectional_mask
 
 from evaluators.checkpoints import CheckpointError
 from evaluators.families import FAMILIES, Family, family_of
-from hw_cost.workload import EncoderShape
+from hw_cost.encoder_shape import EncoderShape
 
 NEW_EXIT_SEED: Final = 0
 """Seed of the exits that a plain Hugging Face folder does not have."""
@@ -89,11 +89,20 @@ class ExitEncoder(nn.Module):
         Raises:
             ValueError: there are not so many layers.
         """
+        depth = self.depth(layers)
+        states = self.layer_states(input_ids, attention_mask, token_type_ids)
+        return tuple(islice(states, depth + 1))
+
+    def depth(self, layers: int | None) -> int:
+        """How many layers are run where that many are asked for; None for all.
+
+        Raises:
+            ValueError: there are not so many layers.
+        """
         depth = self.n_layers if layers is None else layers
         if not 1 <= depth <= self.n_layers:
             raise ValueError(f"layers {depth} of an encoder: expected 1 to {self.n_layers}.")
-        states = self.layer_states(input_ids, attention_mask, token_type_ids)
-        return tuple(islice(states, depth + 1))
+        return depth
 
     def layer_states(
         self,

@@ -113,6 +113,7 @@ class ExitHistogram:
         accuracy: (n_settings,) primary metric of the task; of SST-2 the share of right answers.
         accuracy_se: (n_settings,) its standard error.
         n_sentences: sentences counted.
+        others: of the same settings on further tasks.
     """
 
     tokens: IntArray
@@ -122,6 +123,7 @@ class ExitHistogram:
     accuracy: FloatArray
     accuracy_se: FloatArray
     n_sentences: int
+    others: tuple[ExitHistogram, ...] = ()
 
     def mean_exit_layer(self) -> FloatArray:
         """Mean actual exit layer of each setting, (n_settings,)."""

@@ -38,6 +38,7 @@ class LayerPaths:
         key: projection to keys.
         value: projection to values.
         output: projection of the context.
+        norm: layer norm behind it, from which on each token is worked out by itself.
         up: first feed-forward matrix.
         activation: activation function behind it.
         down: second feed-forward matrix.
@@ -48,6 +49,7 @@ class LayerPaths:
     key: str
     value: str
     output: str
+    norm: str
     up: str
     activation: str
     down: str
@@ -62,6 +64,7 @@ class LayerParts:
     key: nn.Linear
     value: nn.Linear
     output: nn.Linear
+    norm: nn.LayerNorm
     up: nn.Linear
     activation: nn.Module
     down: nn.Linear
@@ -128,12 +131,19 @@ class Family:
                     key=_linear(layer, paths.key),
                     value=_linear(layer, paths.value),
                     output=_linear(layer, paths.output),
+                    norm=_layer_norm(layer, paths.norm),
                     up=_linear(layer, paths.up),
                     activation=layer.get_submodule(paths.activation),
                     down=_linear(layer, paths.down),
                 )
             )
         return sets
+
+
+def _layer_norm(layer: nn.Module, path: str) -> nn.LayerNorm:
+    module = layer.get_submodule(path)
+    assert isinstance(module, nn.LayerNorm)
+    return module
 
 
 def _linear(layer: nn.Module, path: str) -> nn.Linear:
@@ -173,6 +183,7 @@ _BERT_PARTS: Final = LayerPaths(
     key="attention.self.key",
     value="attention.self.value",
     output="attention.output.dense",
+    norm="attention.output.LayerNorm",
     up="intermediate.dense",
     activation="intermediate.intermediate_act_fn",
     down="output.dense",
@@ -193,6 +204,7 @@ ALBERT: Final = Family(
         key="attention.key",
         value="attention.value",
         output="attention.dense",
+        norm="attention.LayerNorm",
         up="ffn",
         activation="activation",
         down="ffn_output",
@@ -235,6 +247,7 @@ DISTILBERT: Final = Family(
         key="attention.k_lin",
         value="attention.v_lin",
         output="attention.out_lin",
+        norm="sa_layer_norm",
         up="ffn.lin1",
         activation="ffn.activation",
         down="ffn.lin2",

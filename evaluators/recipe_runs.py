@@ -18,17 +18,18 @@ from evaluators.batches import equal_length_batches
 from evaluators.cards import recipe_card, scores_on_card
 from evaluators.checkpoint_folders import checkpoint_hash, load_checkpoint, save_checkpoint
 from evaluators.checkpoints import CheckpointError, checkpoint_folder
-from evaluators.encoders import ExitEncoder, renew_exits
+from evaluators.encoders import ExitEncoder
 from evaluators.glue import DATASETS_PREFIX, Sentences, TaskData, load_task, training_texts
 from evaluators.learned_spans import Spans, hard_spans, write_spans
 from evaluators.limits import check_padding, check_rows
 from evaluators.live import SCALE_SENTENCES
 from evaluators.objectives import HiddenObjective, TaskObjective
+from evaluators.recipe_starts import started
 from evaluators.recipes import MINILM, Recipe
-from evaluators.students import pretrained_folder, pretrained_minilm, shared_student
+from evaluators.students import pretrained_folder
 from evaluators.tasks import glue_task
-from evaluators.teachers import load_teacher, outputs_of
-from evaluators.token_rows import TokenRow, load_tokenizer, token_ids, token_rows
+from evaluators.teachers import load_teacher
+from evaluators.token_rows import TokenRow, token_ids, token_rows
 from evaluators.trainable_compression import TrainableCompression
 from evaluators.training import Progress, exit_scores, run_stage, saved_state
 from evaluators.training_spans import SOFT_SPANS
@@ -92,7 +93,9 @@ class RecipeRun:
         check_out(out, sources, is_begun=bool(saved))
         self.data = load_task(glue_task(self.recipe.task), self.source)
         self.say(self.data.description)
-        model = self._started(initial)
+        start = started(self.recipe, initial, self.data.task.n_outputs, self.seed)
+        self.tokenizer, self._initial = start.tokenizer, start.initial
+        model = start.model
         # What a later stage would stumble over is said before the first one takes its hours.
         for stage in stages:
             stage.weights_of_exits(model.n_layers)
@@ -149,37 +152,6 @@ class RecipeRun:
                 "teacher in the recipe."
             )
         return self.teacher or _folder(self.recipe.teacher)
-
-    def _started(self, folder: Path) -> ExitEncoder:
-        """The encoder that the first stage starts from, and its tokenizer."""
-        initial = self.recipe.initial
-        self.tokenizer = load_tokenizer(folder)
-        torch.manual_seed(self.seed)
-        if initial != MINILM:
-            if self.recipe.student is not None:
-                raise TrainingError(f"A student starts from {MINILM!r} alone, not {initial!r}.")
-            return self._with_outputs(load_checkpoint(folder, self.data.task.n_outputs))
-        backbone = pretrained_minilm()
-        if self.recipe.student is None:
-            return ExitEncoder(backbone, n_classes=self.data.task.n_outputs)
-        layers = backbone.config.num_hidden_layers
-        if self.recipe.student.layers % layers:
-            raise TrainingError(
-                f"layers {self.recipe.student.layers} of the student: expected a multiple of the "
-                f"{layers} of {initial!r}."
-            )
-        self._initial = backbone.eval()  # type: ignore[no-untyped-call]
-        student = shared_student(backbone, self.recipe.student)
-        return ExitEncoder(student, n_classes=self.data.task.n_outputs)
-
-    def _with_outputs(self, model: ExitEncoder) -> ExitEncoder:
-        """The encoder with as many outputs as the task has: other exits are taken off."""
-        wanted = self.data.task.n_outputs
-        if outputs_of(model) == wanted:
-            return model
-        renewed = ExitEncoder(model.backbone, n_classes=wanted)
-        renew_exits(renewed)
-        return renewed.eval()
 
     def _rows(self, data: Sentences, model: ExitEncoder) -> list[TokenRow]:
         """Token ids of sentences or pairs."""
@@ -249,9 +221,10 @@ class RecipeRun:
             steps = stage.steps(len(rows))
             compression = TrainableCompression(learner, stage, batches, steps, self._spans)
         teacher = self._teacher_of(stage, model)
-        objective = TaskObjective(
-            stage, learner, rows, self._labels(), teacher, compression, self.seed
-        )
+        labels = self._labels()
+        if stage.data is StageData.TEXT:
+            labels = labels.new_zeros(len(rows))  # weighed by nothing
+        objective = TaskObjective(stage, learner, rows, labels, teacher, compression, self.seed)
 
         def after_epoch(epoch: int) -> None:
             if compression is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
-from evaluators.training_stages import CHECKPOINT, INITIAL, ITSELF, Stage, StageData
+from evaluators.training_stages import CHECKPOINT, INITIAL, ITSELF, Stage
 from search_space import FP16, NumberFormat, nearest, parse_number_format
 
 RECIPES: Final = Path(__file__).parent / "recipe_files"
@@ -81,10 +81,10 @@ class Recipe:
                     f"teacher {stage.teacher!r} of stage {stage.name!r} is not known"
                     f"{nearest(stage.teacher, known)}: expected one of {', '.join(known)}."
                 )
-            if stage.data is StageData.TEXT and self.student is None:
+            if stage.teacher == INITIAL and self.student is None:
                 raise ValueError(
-                    f"data 'text' of stage {stage.name!r}: only a student has hidden states to "
-                    "match; expected a table 'student' in the recipe."
+                    f"teacher {INITIAL!r} of stage {stage.name!r}: only a student has hidden "
+                    "states to match; expected a table 'student' in the recipe."
                 )
             if stage.keep_spans and not any(s.spans for s in self.stages[: len(earlier)]):
                 raise ValueError(

@@ -101,6 +101,34 @@ class TraceCache:
             with contextlib.suppress(OSError):
                 self._path(key, _PART).unlink(missing_ok=True)
 
+    def file(self, key: str) -> tuple[str, bytes] | None:
+        """Name and content of a trace's file, or else of its progress's, to be sent elsewhere."""
+        for path in (self._path(key, _WHOLE), self._path(key, _PART)):
+            with contextlib.suppress(OSError):
+                return path.name, path.read_bytes()
+        return None
+
+    def take_in(self, name: str, file: bytes) -> None:
+        """Keep a file that another cache has sent, unless there is one; a damaged one is told.
+
+        Args:
+            name: as `file` gave it.
+            file: its content.
+        """
+        path = self._folder / name
+        try:
+            if not _ENTRY.fullmatch(name):
+                raise ValueError("not the name of a trace")
+            content = _content(file)
+        except ValueError as error:
+            self._say(f"{path}: {error}; it is left out.")
+            return
+        whole = path.with_suffix(_WHOLE)
+        if not (path.exists() or whole.exists()) and self._write(path, content) and path == whole:
+            self._count(_MISS)
+            with contextlib.suppress(OSError):
+                path.with_suffix(_PART).unlink(missing_ok=True)
+
     def progress(self, key: str) -> Progress | None:
         """How far a trace had been measured; None if not begun, or if it cannot be read."""
         return self._read(self._path(key, _PART), lambda file: progress_of_bytes(_content(file)))

@@ -99,10 +99,10 @@ class TrainableCompression(nn.Module):
                 lambda _m, _i, rows, name=name: self._looked_up(name, rows)
             )
         sparsities = {
-            "encoder": sampling.encoder_sparsity,
-            "embedding": sampling.embedding_sparsity,
+            "encoder": sampling.values("encoder_sparsity"),
+            "embedding": sampling.values("embedding_sparsity"),
         }
-        self._sparsities = {k: tuple(sorted(set(v) - {0.0})) for k, v in sparsities.items()}
+        self._sparsities = {k: tuple(sorted(v - {0.0})) for k, v in sparsities.items()}
         self._spans = TrainingSpans(self._sites, stage, spans)
         self._scores = self._scores_to_learn()
         self._thresholds: dict[str, Tensor] = {}

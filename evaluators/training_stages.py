@@ -128,8 +128,9 @@ class Stage:
 
     Attributes:
         name: file name of its saved state.
-        data: the task's training rows with labels, or the training text of all GLUE tasks, on which
-            hidden states alone are matched.
+        data: the task's training rows with labels, or the training text of all GLUE tasks, which
+            has none: hidden states are matched with those of `INITIAL`, or a teacher's last exit is
+            learned from.
         epochs: passes over the data.
         max_steps: where the stage ends if that is sooner; None for no limit.
         learning_rate: peak.
@@ -202,28 +203,41 @@ class Stage:
             raise ValueError(
                 f"exit_weights {list(self.exit_weights)}: expected 0 or more, and one more than 0."
             )
-        if (self.data is StageData.TEXT) != (self.teacher == INITIAL):
-            raise ValueError(
-                f"data {self.data.value!r} and teacher {self.teacher!r} of stage {self.name!r}: "
-                "on text, hidden states are matched to the encoder that the recipe starts from; "
-                f"expected data 'text' with teacher {INITIAL!r}, or neither."
-            )
+        self._check_text()
         if self.warmup_steps is not None and self.warmup_steps < 0:
             raise ValueError(f"warmup_steps {self.warmup_steps}: expected 0 or more.")
-        if self.data is StageData.TEXT and self.is_compressed:
-            raise ValueError(
-                f"compression in stage {self.name!r}: expected it of a stage on the task alone."
-            )
         if self.hidden_weight and self.teacher == ITSELF:
             raise ValueError(
                 f"hidden_weight {self.hidden_weight} of stage {self.name!r}: an encoder's hidden "
                 "states match its own; expected another teacher than 'itself'."
             )
 
+    def _check_text(self) -> None:
+        """Refuse text without what is to be learned from it."""
+        is_text = self.data is StageData.TEXT
+        if (is_text and self.teacher == ITSELF) or (not is_text and self.teacher == INITIAL):
+            raise ValueError(
+                f"data {self.data.value!r} and teacher {self.teacher!r} of stage {self.name!r}: "
+                "text has no labels, so that there a stage learns from another encoder; expected "
+                f"data 'text' with a teacher other than {ITSELF!r}, or data 'task' with one other "
+                f"than {INITIAL!r}."
+            )
+        if is_text and self.teacher == INITIAL and self.is_compressed:
+            raise ValueError(
+                f"compression in stage {self.name!r}, which matches hidden states alone: expected "
+                "none, or a teacher with exits."
+            )
+        if is_text and self.teacher != INITIAL and self.hard_share:
+            raise ValueError(
+                f"hard_share {self.hard_share} of stage {self.name!r}: text has no labels; "
+                "expected hard_share = 0."
+            )
+
     def _check_compression(self) -> None:
         """Refuse two ways of setting the same thing."""
         drawn = self.sampling or Sampling()
-        if (self.spans or self.keep_spans) and drawn.span_budget_tokens != (FULL_SPAN_TOKENS,):
+        shares_spans = drawn.values("span_budget_tokens") != {FULL_SPAN_TOKENS}
+        if (self.spans or self.keep_spans) and shares_spans:
             raise ValueError(
                 f"span_budget_tokens in the sampling of stage {self.name!r}: spans are learned; "
                 "expected none."
@@ -232,7 +246,8 @@ class Stage:
             raise ValueError(
                 f"spans and keep_spans of stage {self.name!r}: expected one of the two."
             )
-        if self.pruning and (drawn.encoder_sparsity, drawn.embedding_sparsity) != ((0.0,), (0.0,)):
+        sparsities = drawn.values("encoder_sparsity") | drawn.values("embedding_sparsity")
+        if self.pruning and sparsities != {0.0}:
             raise ValueError(
                 f"sparsities in the sampling of stage {self.name!r}: the stage prunes; expected "
                 "none."

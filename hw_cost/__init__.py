@@ -4,10 +4,12 @@ from hw_cost.accelerator import CHOICES, DVFS_POLICIES, AcceleratorColumns, Colu
 from hw_cost.breakdown import ENERGY_PARTS, LATENCY_PARTS, Breakdown, breakdown
 from hw_cost.cost_model import AnalyticModel, CostModel
 from hw_cost.cost_table import CostTable, CostTableError, cost_table
+from hw_cost.encoder_shape import EncoderShape, WorkloadError
 from hw_cost.explanation import ExplainedGemm, InfeasibleDesignError, explained_gemms
 from hw_cost.feasibility import envm_violation
 from hw_cost.gemm_costs import GemmCosts, MatrixProduct, WeightPort, gemm_costs
 from hw_cost.groups import Groups, GroupsError
+from hw_cost.memory_cells import Dram, EnvmCell
 from hw_cost.power_on import PowerOnCosts, power_on_costs
 from hw_cost.staircase import stair_edges, width_cycles
 from hw_cost.technology import (
@@ -15,8 +17,6 @@ from hw_cost.technology import (
     LOGIC_PRESETS,
     NODES_NM,
     Constant,
-    Dram,
-    EnvmCell,
     Mark,
     Technology,
     TechnologyError,
@@ -26,7 +26,7 @@ from hw_cost.technology import (
 )
 from hw_cost.updates import UpdateCosts, update_costs
 from hw_cost.warm_up import compile_model
-from hw_cost.workload import EncoderShape, StoredBits, Workload, WorkloadError
+from hw_cost.workload import StoredBits, Workload
 
 __all__ = [
     "CHOICES",

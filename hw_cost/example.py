@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from hw_cost.accelerator import AcceleratorColumns
+from hw_cost.encoder_shape import EncoderShape
 from hw_cost.groups import Groups
-from hw_cost.workload import EncoderShape, Workload
+from hw_cost.workload import Workload
 from search_space import (
     CellKind,
     DvfsPolicy,

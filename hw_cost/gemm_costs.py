@@ -12,6 +12,7 @@ from hw_cost.accelerator import AcceleratorColumns
 from hw_cost.area import floorplan
 from hw_cost.chip import ENCODER, Chips, chip_at, chips_of
 from hw_cost.compiled import compiled
+from hw_cost.encoder_shape import EncoderShape
 from hw_cost.gemm import (
     ELEMENTS,
     VECTORS,
@@ -31,7 +32,7 @@ from hw_cost.stores import stores
 from hw_cost.technology import Technology
 from hw_cost.units import Bools, Floats, Ints
 from hw_cost.work import Model, Rates, model_of, rates_of
-from hw_cost.workload import EncoderShape, Workload
+from hw_cost.workload import Workload
 from search_space import CellKind, NumberFormat
 
 

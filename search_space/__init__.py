@@ -1,5 +1,20 @@
 """The vocabulary: knobs, scenario, number-format and storage descriptors, design points."""
 
+from search_space.choices import (
+    FAITHFUL_CELLS,
+    FULL_SPAN_TOKENS,
+    KNOBS_OF_EXIT_POLICY,
+    WITH_ENCODER,
+    CellKind,
+    Compaction,
+    DramKind,
+    DvfsPolicy,
+    ExitPolicy,
+    MappingObjective,
+    PruningScope,
+    SpecialFunctions,
+    ZeroGating,
+)
 from search_space.expressions import Condition, ConditionError, parse_condition
 from search_space.formats import (
     FP16,
@@ -16,45 +31,35 @@ from search_space.formats import (
     parse_number_format,
     posit,
 )
-from search_space.knobs import (
-    FAITHFUL_CELLS,
-    FULL_SPAN_TOKENS,
-    KNOBS_OF_EXIT_POLICY,
-    WITH_ENCODER,
-    CellKind,
-    Compaction,
-    DesignPoint,
-    DramKind,
-    DvfsPolicy,
-    ExitKnobs,
-    ExitPolicy,
-    HardwareKnobs,
-    MappingObjective,
-    ModelKnobs,
-    PruningScope,
-    SpecialFunctions,
-    TraceKey,
-    ZeroGating,
-    checked_sparsity,
-)
-from search_space.names import nearest
-from search_space.scenario import IdleAccounting, PowerMode, Scenario
-from search_space.space import (
+from search_space.knob_values import (
     EXIT_KNOBS,
     HARDWARE_KNOBS,
     KNOB_DEFAULTS,
     KNOBS,
     MODEL_KNOBS,
+    STORAGE_KNOBS,
     UNITS,
-    Dimension,
     KnobValue,
+    knob_value,
+    linear_range,
+    log_range,
+)
+from search_space.knobs import (
+    DesignPoint,
+    ExitKnobs,
+    HardwareKnobs,
+    ModelKnobs,
+    TraceKey,
+    checked_sparsity,
+)
+from search_space.names import nearest
+from search_space.scenario import IdleAccounting, PowerMode, Scenario
+from search_space.space import (
+    Dimension,
     SearchSpace,
     design_point,
     exit_knobs,
     hardware_knobs,
-    knob_value,
-    linear_range,
-    log_range,
     model_knobs,
 )
 
@@ -70,6 +75,7 @@ __all__ = [
     "KNOB_DEFAULTS",
     "MODEL_KNOBS",
     "MX_BLOCK",
+    "STORAGE_KNOBS",
     "UNITS",
     "WITH_ENCODER",
     "CellKind",

@@ -2,7 +2,8 @@
 
 A condition compares values: numbers, quoted text, names and their sums, differences, products and
 quotients, by ``< <= > >= == !=`` (also chained) or ``in [...]`` and ``not in [...]``; comparisons
-are joined by ``and``, ``or``, ``not``. Every name may stand for one value or for an array with one
+are joined by ``and``, ``or``, ``not``. A name may have a part in brackets that says of what it is,
+such as ``accuracy[SST-2]``. Every name may stand for one value or for an array with one
 entry per design: the operators are the values' own, so this module needs no array package.
 """
 
@@ -202,7 +203,8 @@ class _Reader:
         """Require a number, a text or a name, or arithmetic on numbers and names."""
         self._check_depth(node, depth)
         match node:
-            case ast.Name(id=name):
+            case ast.Name() | ast.Subscript(value=ast.Name(), slice=ast.Name() | ast.BinOp()):
+                name = _name_of(node)
                 if name not in self._names:
                     hint = nearest(name, self._names)
                     known = f": expected one of {', '.join(sorted(self._names))}."
@@ -234,6 +236,11 @@ class _Reader:
         return _Kind.NUMBER
 
 
+def _name_of(node: ast.Name | ast.Subscript) -> str:
+    """A name as it is known, the part in brackets without blanks: ``accuracy[SST-2]``."""
+    return ast.unparse(node).replace(" ", "")
+
+
 def _evaluated(node: ast.expr, values: Mapping[str, Any]) -> Any:
     """The value of a node that `_Reader` has let through."""
     match node:
@@ -250,8 +257,8 @@ def _evaluated(node: ast.expr, values: Mapping[str, Any]) -> Any:
                     for (a, b), sign in zip(pairwise(sides), signs, strict=True)
                 ],
             )
-        case ast.Name(id=name):
-            return values[name]
+        case ast.Name() | ast.Subscript(value=ast.Name()):
+            return values[_name_of(node)]
         case ast.Constant(value=value):
             return value
         case ast.UnaryOp(op=sign, operand=part):

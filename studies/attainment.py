@@ -18,7 +18,7 @@ class Attainment:
     Attributes:
         costs: (n_costs,) ascending.
         best: (n_costs,) that one run at least attains; -inf where none has anything so cheap.
-        median: (n_costs,) that half of the runs attain.
+        median: (n_costs,) that more than half of the runs attain.
         worst: (n_costs,) that all runs attain.
     """
 

@@ -116,7 +116,7 @@ def _scored(
                 knob=knob,
                 value=value,
                 metrics=metrics_at(scores, row, column),
-                reason="" if scores.feasible[row] else scores.table.reason(row) or "infeasible",
+                reason="" if scores.feasible[row] else scores.reason(row) or "infeasible",
             )
         )
     return changed

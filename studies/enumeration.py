@@ -7,9 +7,9 @@ study file states.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +17,14 @@ from numpy.typing import NDArray
 from evaluators.exits import ExitHistogram
 from hw_cost import AcceleratorColumns, Groups
 from search_space import (
-    EXIT_KNOBS,
-    HARDWARE_KNOBS,
-    MODEL_KNOBS,
     KnobValue,
-    SearchSpace,
-    design_point,
     exit_knobs,
-    hardware_knobs,
 )
 from studies.floors import Floors, dominated, floor_groups
 from studies.fronts import FloatArray, non_dominated, rounded
+from studies.inner_space import InnerSpace
+from studies.objectives import Constraint, Objective, within
 from studies.scoring import Scorer, Setting
-from studies.spec import StudyFileError
-from studies.spec_tables import Constraint, Objective
 
 BLOCK_PAIRS: Final = 200_000
 """(design, exit setting) pairs scored at once: bounds memory to some tens of megabytes."""
@@ -39,62 +33,8 @@ FIRST_BLOCK: Final = 16
 """The first block is that part of a whole one, and each is twice as large as the one before: a few
 good designs are enough to leave many others out."""
 
-MOST_ACCELERATORS: Final = 200_000
-"""Accelerators of a grid, which is held whole: about 800 bytes each, 160 MB in all."""
-
 REASONS_TOLD: Final = 200
 """Infeasible accelerators that are asked for their reason, evenly spaced."""
-
-
-@dataclass(frozen=True, slots=True)
-class InnerSpace:
-    """The grid that is enumerated for every setting of the model knobs.
-
-    Attributes:
-        exits: settings of the exit knobs, flat.
-        hardware: settings of the hardware knobs, flat.
-        columns: the same as columns.
-        joined: further conditions that tie model, exit and hardware knobs together.
-    """
-
-    exits: tuple[dict[str, KnobValue], ...]
-    hardware: tuple[dict[str, KnobValue], ...]
-    columns: AcceleratorColumns
-    joined: tuple[Any, ...]
-
-    @classmethod
-    def of(cls, space: SearchSpace) -> InnerSpace:
-        """The inner grid of a search space.
-
-        Raises:
-            StudyFileError: it has more than `MOST_ACCELERATORS`.
-        """
-        kinds = (set(MODEL_KNOBS), set(EXIT_KNOBS), set(HARDWARE_KNOBS))
-        joined = tuple(c for c in space.conditions if not any(c.names <= kind for kind in kinds))
-        try:
-            hardware = tuple(space.points(HARDWARE_KNOBS, MOST_ACCELERATORS))
-        except ValueError as error:
-            raise StudyFileError(
-                f"A nested study enumerates every accelerator, and there are more than "
-                f"{MOST_ACCELERATORS:,}: give hardware knobs fewer values, or search jointly."
-            ) from error
-        columns = AcceleratorColumns.from_knobs([hardware_knobs(h) for h in hardware])
-        return cls(tuple(space.points(EXIT_KNOBS)), hardware, columns, joined)
-
-    def allowed(self, model: dict[str, KnobValue], rows: Sequence[int]) -> NDArray[np.bool_] | None:
-        """Which (hardware row, exit setting) pairs the joined conditions allow; None for all."""
-        if not self.joined:
-            return None
-        shape = (len(rows), len(self.exits))
-        point: dict[str, Any] = dict(model)
-        for name in HARDWARE_KNOBS:
-            point[name] = np.array([self.hardware[i][name] for i in rows])[:, None]
-        for name in EXIT_KNOBS:
-            point[name] = np.array([x[name] for x in self.exits])[None]
-        result = np.ones(shape, dtype=bool)
-        for condition in self.joined:
-            result &= np.broadcast_to(condition(point), shape)
-        return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +42,8 @@ class InnerFront:
     """Non-dominated designs of one setting.
 
     Attributes:
-        hardware: (n_points,) rows of the inner space's hardware.
+        hardware: (n_points,) rows of the inner space's hardware; of `joined_front` those of the
+            storage before them, times the number of accelerators, added.
         exits: (n_points,) rows of its exit settings.
         values: (n_points, n_objectives), to 12 significant digits (`studies.fronts.rounded`).
         designs_scored: pairs that the front is of, those of `designs_pruned` among them.
@@ -120,16 +61,6 @@ class InnerFront:
     designs_pruned: int
     designs_feasible: int
     reasons: dict[str, int]
-
-
-def within(values: dict[str, FloatArray], constraints: Sequence[Constraint]) -> NDArray[np.bool_]:
-    """Which designs keep every constraint, in the shape of the metric arrays."""
-    shape = next(iter(values.values())).shape
-    kept = np.ones(shape, dtype=bool)
-    for constraint in constraints:
-        metric = values[constraint.metric]
-        kept &= metric <= constraint.bound if constraint.upper else metric >= constraint.bound
-    return kept
 
 
 def inner_front(
@@ -154,8 +85,9 @@ def inner_front(
         prune: leave out exits that are not accurate enough for the constraints, and accelerators
             whose floor (`studies.floors`) is dominated or breaks a constraint. The front is the
             same; without it every design is scored. Where a cost model turns out to break what
-            floors rest on, nothing is left out.
+            floors rest on, nothing is left out; nor is it with several tasks.
     """
+    prune = prune and not setting.others
     histogram, exits = _histogram(scorer, setting, inner, constraints if prune else [])
     fits, floors, reasons = probed(scorer, setting, histogram, inner.columns, prune=prune)
     rows = np.flatnonzero(fits)
@@ -198,6 +130,33 @@ def inner_front(
         designs_pruned=total - n_unfit - scored,
         designs_feasible=feasible,
         reasons=reasons,
+    )
+
+
+def joined_front(
+    fronts: Mapping[int, InnerFront], inner: InnerSpace, objectives: Sequence[Objective]
+) -> InnerFront:
+    """The exact front of settings that differ in enumerated storage alone.
+
+    Args:
+        fronts: of the settings, by row of the inner space's storage, one at least.
+        inner: what is enumerated.
+        objectives: of the study.
+    """
+    front = _Front.empty(objectives)
+    reasons: Counter[str] = Counter()
+    for row, found in fronts.items():
+        hardware = found.hardware + row * len(inner.hardware)
+        front = front.with_points(hardware, found.exits, found.values, objectives)
+        reasons.update(found.reasons)
+    return InnerFront(
+        hardware=front.hardware,
+        exits=front.exits,
+        values=front.values,
+        designs_scored=sum(found.designs_scored for found in fronts.values()),
+        designs_pruned=sum(found.designs_pruned for found in fronts.values()),
+        designs_feasible=sum(found.designs_feasible for found in fronts.values()),
+        reasons=dict(reasons),
     )
 
 
@@ -293,6 +252,8 @@ def probed(
     What fits is decided by the longest sentence, so one group tells, and only designs that fit are
     worth a cost table. Floors are worked out in the same pass, if they are wanted.
     """
+    if setting.others:
+        return _fits_every_task(scorer, setting, histogram, columns)
     groups = floor_groups(histogram, setting.trace.n_exits)
     if not prune:
         longest = groups.tokens[-1:], groups.predicted_layer[-1:], groups.actual_layer[-1:]
@@ -315,13 +276,18 @@ def probed(
     return fits, Floors.joined(floors) if floors else None, dict(tally)
 
 
-def flat_design(
-    model: dict[str, KnobValue], inner: InnerSpace, hardware: int, exits: int
-) -> dict[str, KnobValue]:
-    """All knobs of one enumerated design, flat."""
-    flat = {**model, **inner.exits[exits], **inner.hardware[hardware]}
-    design_point(flat)
-    return flat
+def _fits_every_task(
+    scorer: Scorer, setting: Setting, histogram: ExitHistogram, columns: AcceleratorColumns
+) -> tuple[NDArray[np.bool_], None, dict[str, int]]:
+    """Which accelerators can run the setting of every task, and why others cannot."""
+    fits = np.ones(len(columns), dtype=np.bool_)
+    tally: Counter[str] = Counter()
+    for each, part in zip(setting.tasks.values(), (histogram, *histogram.others), strict=True):
+        single = replace(each, others=())
+        fit, _, reasons = probed(scorer, single, part, columns, prune=False)
+        fits &= fit
+        tally.update(reasons)
+    return fits, None, dict(tally)
 
 
 def _without_digits(reason: str) -> str:

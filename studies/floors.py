@@ -20,8 +20,8 @@ from evaluators.exits import ExitHistogram
 from hw_cost import CostTable, Groups
 from studies.fronts import FloatArray, normalised
 from studies.metrics import METRICS
+from studies.objectives import Constraint, Objective
 from studies.scoring import Scorer
-from studies.spec_tables import Constraint, Objective
 
 RISING: Final = frozenset(
     {

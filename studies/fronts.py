@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+EXACT_OBJECTIVES: Final = 5
+"""Objectives up to which a hypervolume is exact."""
+
 _HALF_STEP: Final = 1 << 11
 _KEPT_BITS: Final = ~((1 << 12) - 1)
 
@@ -73,13 +76,21 @@ def hypervolume(values: FloatArray, objectives: Sequence[Axis]) -> float:
     A point that is worse than the reference on any axis adds nothing; better than ideal adds more
     than 1.
     """
-    if len(values) == 0:
-        return 0.0
-    points = normalised(values, objectives)
+    return volume(normalised(values, objectives)) if len(values) else 0.0
+
+
+def volume(points: FloatArray) -> float:
+    """Hypervolume of points (n_points, n_objectives) on normalised axes, reference point all 1.
+
+    Exact up to `EXACT_OBJECTIVES`, beyond them a deterministic approximation (moocore's
+    ``hv_approx``, about three digits): the exact one takes time exponential in the objectives.
+    """
     inside = points[(points < 1).all(axis=1)]
     if len(inside) == 0:
         return 0.0
-    return float(moocore.hypervolume(inside, ref=np.ones(points.shape[1])))
+    n_objectives = points.shape[1]
+    find = moocore.hypervolume if n_objectives <= EXACT_OBJECTIVES else moocore.hv_approx
+    return float(find(inside, ref=np.ones(n_objectives)))
 
 
 def non_dominated(

@@ -134,10 +134,11 @@ def _budget(run: RunSnapshot) -> list[Finding]:
         return [Finding("Budget", "WARN", text, "'dse resume' goes on with them.")]
     if left > 0 and run.state == "running":
         return [Finding("Budget", "PASS", f"{left} of {total} trials are left.")]
-    late = [p for p in history if p.trial >= 0.9 * told]
-    grown = late[-1].hypervolume - late[0].hypervolume if late else 0.0
-    if history and history[-1].hypervolume > 0 and grown > 0.01 * history[-1].hypervolume:
-        share = grown / history[-1].hypervolume
+    last = history[-1].hypervolume if history else 0.0
+    early = [p.hypervolume for p in history if p.trial <= 0.9 * told]
+    grown = last - (early[-1] if early else 0.0)
+    if last > 0 and grown > 0.01 * last:
+        share = grown / last
         return [
             Finding(
                 "Budget",
@@ -266,10 +267,11 @@ def _errors(run: RunSnapshot) -> list[Finding]:
     error = float(np.median([se for _, se in known]))
     gap = float(np.median(np.diff(values))) if len(values) > 1 else 0.0
     about = metric_of("accuracy", run.spec.scenario.task)
+    unit = about.unit or "points"
     text = (
         f"The median standard error of the {about.title.lower()} is {error * about.scale:.2g} "
-        f"{about.unit or 'points'}, the median gap between neighbours on the front "
-        f"{gap * about.scale:.2g}."
+        f"{unit}, the median gap between neighbours on the front "
+        f"{gap * about.scale:.2g} {unit}."
     )
     if error <= gap:
         return [Finding("Error bars", "PASS", text)]

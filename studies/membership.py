@@ -9,7 +9,7 @@ what decides between two of them is their paired difference.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,10 +19,10 @@ from evaluators.bootstrap import RESAMPLES
 from evaluators.resampling import resampled_histogram
 from hw_cost import AcceleratorColumns
 from search_space import DesignPoint, ExitKnobs, ModelKnobs
-from studies.enumeration import within
 from studies.fronts import Axis, FloatArray, non_dominated, rounded
+from studies.metrics import is_score
+from studies.objectives import Constraint, within
 from studies.scoring import Scorer, Setting
-from studies.spec_tables import Constraint
 
 LOW: Final = 0.05
 """Share of the samples in which the accuracy is below its lower bound."""
@@ -41,7 +41,11 @@ def resampled_values(
         alike.setdefault((setting.knobs, point.exits), []).append(place)
     for (_, exits), places in alike.items():
         setting = designs[places[0]][0]
-        histogram = resampled_histogram(setting.trace, exits, scorer.scenario.padded_tokens)
+        first, *others = (
+            resampled_histogram(each.trace, exits, scorer.scenario.padded_tokens)
+            for each in setting.tasks.values()
+        )
+        histogram = replace(first, others=tuple(others))
         columns = AcceleratorColumns.from_knobs([designs[place][1].hardware for place in places])
         for name, values in scorer.score(setting, histogram, columns).values.items():
             found[name][:, places] = values.T
@@ -91,7 +95,7 @@ def nearest_rivals(
 
     A design's distance is the accuracy that it lacks: the largest difference to a design of the
     front that is at least as good in all other objectives. Those are the ones that other sentences
-    might put on the front.
+    might put on the front. With the accuracy of several tasks it is the least over them.
 
     Args:
         front: (n_points, n_objectives).
@@ -99,18 +103,19 @@ def nearest_rivals(
         objectives: one for each column; without accuracy among them there are no rivals.
         most: 0 or more.
     """
-    column = next((i for i, o in enumerate(objectives) if o.metric == "accuracy"), None)
-    if column is None or not len(others) or not len(front):
+    scores = [i for i, o in enumerate(objectives) if is_score(o.metric)]
+    if not scores or not len(others) or not len(front):
         return np.zeros(0, dtype=np.int64)
     signs = np.array([-1.0 if o.maximised else 1.0 for o in objectives])
-    rest = [i for i in range(len(objectives)) if i != column]
     ours, theirs = front * signs, others * signs
-    lacking = np.zeros(len(others))
-    for place, other in enumerate(theirs):
-        rivals = (ours[:, rest] <= other[rest]).all(axis=1)
-        if rivals.any():
-            lacking[place] = other[column] - ours[rivals, column].min()
-    nearest: NDArray[np.int64] = np.sort(np.argsort(lacking, kind="stable")[:most])
+    lacking = np.zeros((len(scores), len(others)))
+    for row, column in enumerate(scores):
+        rest = [i for i in range(len(objectives)) if i != column]
+        for place, other in enumerate(theirs):
+            rivals = (ours[:, rest] <= other[rest]).all(axis=1)
+            if rivals.any():
+                lacking[row, place] = other[column] - ours[rivals, column].min()
+    nearest: NDArray[np.int64] = np.sort(np.argsort(lacking.min(axis=0), kind="stable")[:most])
     return nearest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +11,9 @@ from sklearn.ensemble import RandomForestRegressor
 
 MOST_ROWS: Final = 1_000
 _TREES: Final = 40
+GROWING: Final = threading.Lock()
+"""Held while a forest grows: scikit-learn changes the warning filters of the process meanwhile, and
+would complain of those that another thread's forest has set."""
 
 
 def explained_share(codes: NDArray[Any], values: NDArray[np.floating[Any]]) -> float:
@@ -26,7 +30,8 @@ def explained_share(codes: NDArray[Any], values: NDArray[np.floating[Any]]) -> f
         rows = np.linspace(0, len(values) - 1, MOST_ROWS).astype(np.intp)
         codes, values = codes[rows], values[rows]
     forest = RandomForestRegressor(_TREES, oob_score=False, bootstrap=True, random_state=0)
-    forest.fit(codes, values)
+    with GROWING:
+        forest.fit(codes, values)
     held_out = np.ones((_TREES, len(values)), dtype=bool)
     predicted = np.empty((_TREES, len(values)))
     for tree, rows in enumerate(forest.estimators_samples_):

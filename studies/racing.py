@@ -37,12 +37,13 @@ from evaluators.exits import ExitHistogram, exit_answers, exit_histogram, exit_l
 from evaluators.traces import ExitTrace, Split
 from hw_cost import CostTable, Groups
 from search_space import ExitKnobs, KnobValue, exit_knobs
-from studies.enumeration import BLOCK_PAIRS, InnerSpace, probed
+from studies.enumeration import BLOCK_PAIRS, probed
 from studies.floors import Floors, dominated, floor_groups
 from studies.fronts import FloatArray, rounded
+from studies.inner_space import InnerSpace
 from studies.metrics import METRICS
+from studies.objectives import Constraint, Objective
 from studies.scoring import Scorer, Setting
-from studies.spec_tables import Constraint, Objective
 
 _FIRST_BLOCK: Final = 8
 """Accelerators looked at first; each block is twice as large. Most settings that go on are known by

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from search_space import KnobValue
+from studies.metrics import is_score
 from studies.whole_files import write_whole
 
 FRONT_FORMAT = 1
@@ -171,6 +172,16 @@ class Front(_Record):
     bootstrap: Bootstrap | None = None
     grids: list[Grid] = []
     stopped: str = ""
+
+    def axes(self) -> tuple[str, str]:
+        """Objectives that a front is first drawn over: what it costs, and what it brings.
+
+        They are the second and the first one; of several accuracies, which stand side by side, the
+        first objective that is none and the first accuracy.
+        """
+        first, second = (objective.metric for objective in self.objectives[:2])
+        costs = [o.metric for o in self.objectives if not is_score(o.metric)]
+        return (costs[0] if costs and is_score(second) else second), first
 
     def design(self, design_id: int) -> FrontDesign:
         """The design of that id.

@@ -22,7 +22,7 @@ def reference_design(spec: StudySpec) -> dict[str, KnobValue] | None:
     Knobs that the publication does not settle, the encoder among them, take the first value of the
     space. None for a study of another task, and where it breaks a condition.
     """
-    if spec.scenario.task != TASK:
+    if spec.scenario.tasks != (TASK,):
         return None
     space = spec.search_space()
     published = read_designs(REFERENCE)[0]

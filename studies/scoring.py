@@ -7,19 +7,13 @@ that are statistics over the sentences come from `studies.statistics`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluators.exits import (
-    ExitHistogram,
-    accuracy_with_error,
-    exit_histogram,
-    exit_layers,
-    further_scores,
-)
+from evaluators.exits import ExitHistogram, exit_histogram
 from evaluators.traces import ExitTrace, Split
 from hw_cost import (
     AcceleratorColumns,
@@ -33,17 +27,10 @@ from hw_cost import (
 )
 from hw_cost.cost_model import MakeModel
 from hw_cost.units import NS_PER_MS
-from search_space import (
-    DesignPoint,
-    ExitKnobs,
-    HardwareKnobs,
-    IdleAccounting,
-    ModelKnobs,
-    Scenario,
-)
+from search_space import ExitKnobs, HardwareKnobs, IdleAccounting, ModelKnobs, Scenario
 from studies.metrics import METRICS
-from studies.records import Breakdown, Figure
-from studies.statistics import SentenceStatistics, standard_errors
+from studies.statistics import SentenceStatistics
+from studies.task_scores import bases_of, over_tasks
 
 FloatArray = NDArray[np.float64]
 
@@ -56,11 +43,18 @@ class Setting:
         knobs: the model knobs.
         trace: their trace.
         workload: what the accelerator has to run and store.
+        others: the same knobs, measured on the study's further tasks.
     """
 
     knobs: ModelKnobs
     trace: ExitTrace
     workload: Workload
+    others: tuple[Setting, ...] = ()
+
+    @property
+    def tasks(self) -> dict[str, Setting]:
+        """The setting on every task, by its name."""
+        return {each.trace.task: each for each in (self, *self.others)}
 
 
 def setting_of(knobs: ModelKnobs, trace: ExitTrace, shape: EncoderShape) -> Setting:
@@ -87,12 +81,19 @@ class Scores:
     Attributes:
         values: (D, X) array of each metric by name; NaN where the accelerator is infeasible.
         feasible: (D,) whether the accelerator can run the workload at all.
-        table: costs by group, which knows the reasons.
+        table: costs by group, of the first task.
+        others: scores on further tasks.
     """
 
     values: dict[str, FloatArray]
     feasible: NDArray[np.bool_]
     table: CostTable
+    others: tuple[Scores, ...] = ()
+
+    def reason(self, row: int) -> str | None:
+        """Why an accelerator cannot run the workload; None if it can."""
+        reasons = (scores.table.reason(row) for scores in (self, *self.others))
+        return next((reason for reason in reasons if reason), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,27 +119,59 @@ class Scorer:
         object.__setattr__(self, "cost_model", self.make_model(self.technology))
 
     def histogram(self, setting: Setting, exits: Sequence[ExitKnobs]) -> ExitHistogram:
-        """Histogram of the ``select`` split for settings of the exit knobs."""
-        return exit_histogram(
-            setting.trace, exits, Split.SELECT, padded_tokens=self.scenario.padded_tokens
-        )
+        """Histogram of the ``select`` split of every task for settings of the exit knobs."""
+        padded = self.scenario.padded_tokens
+        found = exit_histogram(setting.trace, exits, Split.SELECT, padded_tokens=padded)
+        others = tuple(self.histogram(other, exits) for other in setting.others)
+        return replace(found, others=others) if others else found
 
     def score(
         self, setting: Setting, histogram: ExitHistogram, columns: AcceleratorColumns
     ) -> Scores:
-        """Metrics of every accelerator with every setting of the exit knobs."""
+        """Metrics of every accelerator with every setting of the exit knobs.
+
+        Args:
+            setting: with all its tasks.
+            histogram: with those of all tasks, in their order.
+            columns: the accelerators.
+        """
+        if not setting.others:
+            return self._scores(setting, histogram, columns, self.metrics)
+        needed = bases_of(self.metrics)
+        scores = [
+            self._scores(each, part, columns, needed)
+            for each, part in zip(
+                setting.tasks.values(), (histogram, *histogram.others), strict=True
+            )
+        ]
+        by_task = {t: s.values for t, s in zip(setting.tasks, scores, strict=True)}
+        return Scores(
+            values=over_tasks(self.metrics, by_task),
+            feasible=np.all([each.feasible for each in scores], axis=0),
+            table=scores[0].table,
+            others=tuple(scores[1:]),
+        )
+
+    def _scores(
+        self,
+        setting: Setting,
+        histogram: ExitHistogram,
+        columns: AcceleratorColumns,
+        metrics: Collection[str],
+    ) -> Scores:
+        """Metrics on one task."""
         table = self.cost_model.cost_table(
-            setting.workload, columns, _groups(histogram), self.scenario
+            setting.workload, columns, groups_of(histogram), self.scenario
         )
         statistics = self.statistics(table, histogram.shares)
-        found = statistics.values(self.metrics)
-        if "accuracy" in self.metrics:
+        found = statistics.values(metrics)
+        if "accuracy" in metrics:
             found["accuracy"] = np.where(table.feasible[:, None], histogram.accuracy[None], np.nan)
         for name, by_design in (("area_mm2", table.area_mm2), ("storage_bits", table.storage_bits)):
-            if name in self.metrics:
+            if name in metrics:
                 found[name] = by_design[:, None].repeat(len(histogram.shares), axis=1)
         return Scores(
-            values={name: found[name] for name in self.metrics},
+            values={name: found[name] for name in metrics},
             feasible=table.feasible,
             table=table,
         )
@@ -158,106 +191,6 @@ class Scorer:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DesignDetail:
-    """Everything that is shown of one design.
-
-    Attributes:
-        metrics: every metric with its standard error over the ``select`` sentences.
-        report_accuracy: primary metric of the task on the ``report`` split.
-        report_metrics: its further official metrics there, by name.
-        breakdown: costs by part.
-        exit_layer_shares: share of ``select`` sentences by exit layer.
-        voltage_shares: share of ``select`` sentences by voltage of the later layers.
-    """
-
-    metrics: dict[str, Figure]
-    report_accuracy: Figure
-    report_metrics: dict[str, Figure]
-    breakdown: Breakdown
-    exit_layer_shares: list[float]
-    voltage_shares: dict[str, float]
-
-
-def design_details(
-    scorer: Scorer, setting: Setting, designs: Sequence[DesignPoint]
-) -> list[DesignDetail]:
-    """Details of feasible designs that share one setting, with the scorer's metrics.
-
-    Standard errors are those of `studies.statistics.standard_errors`, and of the accuracy.
-    """
-    by_exits: dict[ExitKnobs, list[int]] = {}
-    for index, design in enumerate(designs):
-        by_exits.setdefault(design.exits, []).append(index)
-    details: dict[int, DesignDetail] = {}
-    for exits, indices in by_exits.items():
-        hardware = [designs[index].hardware for index in indices]
-        details.update(zip(indices, _details(scorer, setting, exits, hardware), strict=True))
-    return [details[index] for index in range(len(designs))]
-
-
-def _details(
-    scorer: Scorer, setting: Setting, exits: ExitKnobs, hardware: Sequence[HardwareKnobs]
-) -> list[DesignDetail]:
-    """Details of accelerators that run one setting with the same exit knobs."""
-    columns = AcceleratorColumns.from_knobs(hardware)
-    histogram = scorer.histogram(setting, [exits])
-    scores = scorer.score(setting, histogram, columns)
-    shares = histogram.shares[0]
-    statistics = scorer.statistics(scores.table, histogram.shares)
-    errors = standard_errors(statistics, histogram.n_sentences)
-    errors["accuracy"] = np.full(len(columns), histogram.accuracy_se[0])
-    report = setting.trace.of(Split.REPORT)
-    _, actual = exit_layers(report, [exits])
-    accuracy, accuracy_se = accuracy_with_error(report, actual)
-    further = {
-        name: Figure(value=value, se=se)
-        for name, (value, se) in further_scores(setting.trace, exits).items()
-    }
-    by_layer = np.bincount(
-        histogram.actual_layer, weights=shares, minlength=setting.trace.n_exits + 1
-    )
-    parts = scorer.cost_model.breakdown(
-        setting.workload, columns, _groups(histogram), shares, scorer.scenario
-    )
-    return [
-        DesignDetail(
-            metrics=_figures(scores, errors, row),
-            report_accuracy=Figure(value=float(accuracy[0]), se=float(accuracy_se[0])),
-            report_metrics=further,
-            breakdown=Breakdown(
-                energy_pj={name: float(v[row]) for name, v in parts.energy_pj.items()},
-                latency_ns={name: float(v[row]) for name, v in parts.latency_ns.items()},
-                area_mm2={name: float(v[row]) for name, v in parts.area_mm2.items()},
-            ),
-            exit_layer_shares=[float(share) for share in by_layer[1:]],
-            voltage_shares=_voltage_shares(scores.table.voltage_v[row], shares),
-        )
-        for row in range(len(columns))
-    ]
-
-
-def _figures(scores: Scores, errors: Mapping[str, FloatArray], row: int) -> dict[str, Figure]:
-    """Every metric of one accelerator, with its standard error where it has one."""
-    return {
-        name: Figure(
-            value=float(values[row, 0]),
-            se=float(errors[name][row]) if name in errors else None,
-        )
-        for name, values in scores.values.items()
-    }
-
-
-def _voltage_shares(voltage_v: FloatArray, shares: FloatArray) -> dict[str, float]:
-    """Share of the sentences by voltage, from the voltage (n_groups,) of each group."""
-    found: dict[str, float] = {}
-    for voltage, share in zip(voltage_v, shares, strict=True):
-        if share > 0:
-            key = f"{voltage:.3f}"
-            found[key] = found.get(key, 0.0) + float(share)
-    return dict(sorted(found.items()))
-
-
 def score_one(
     scorer: Scorer, setting: Setting, exits: ExitKnobs, hardware: HardwareKnobs
 ) -> Scores:
@@ -267,7 +200,8 @@ def score_one(
     )
 
 
-def _groups(histogram: ExitHistogram) -> Groups:
+def groups_of(histogram: ExitHistogram) -> Groups:
+    """The groups of a histogram, as the cost model takes them."""
     return Groups(
         tokens=histogram.tokens,
         predicted_layer=histogram.predicted_layer,

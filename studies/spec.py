@@ -16,6 +16,7 @@ from search_space import (
     KNOB_DEFAULTS,
     KNOBS,
     KNOBS_OF_EXIT_POLICY,
+    MODEL_KNOBS,
     Dimension,
     ExitPolicy,
     SearchSpace,
@@ -24,16 +25,16 @@ from search_space import (
     nearest,
     parse_condition,
 )
+from studies.metrics import parts_of
+from studies.objectives import Constraint, Objective
+from studies.search_tables import SearchTable
 from studies.spec_problems import first_problem
 from studies.spec_tables import (
-    Constraint,
     CostModelTable,
     EvaluatorTable,
     KnobChoice,
-    Objective,
     Range,
     ScenarioTable,
-    SearchTable,
     Table,
 )
 
@@ -50,7 +51,7 @@ class StudySpec(Table):
     scenario: ScenarioTable
     evaluator: EvaluatorTable = EvaluatorTable()
     cost_model: CostModelTable = CostModelTable()
-    objectives: Annotated[list[Objective], Field(min_length=2, max_length=5)]
+    objectives: Annotated[list[Objective], Field(min_length=2, max_length=8)]
     constraints: list[Annotated[Constraint, BeforeValidator(Constraint.parse)]] = Field(default=[])
     search: SearchTable = SearchTable()
     space: dict[str, KnobChoice] = Field(
@@ -80,16 +81,55 @@ class StudySpec(Table):
     @model_validator(mode="after")
     def _exits_suit_the_task(self) -> Self:
         for policy in self.search_space()["exit_policy"].values:
-            refuse_regression(self.scenario.task, ExitPolicy(str(policy)))
+            for task in self.scenario.tasks:
+                refuse_regression(task, ExitPolicy(str(policy)))
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_are_of_its_tasks(self) -> Self:
+        tasks = self.scenario.tasks
+        for name in self.metric_names():
+            task = parts_of(name)[1]
+            if task is not None and len(tasks) == 1:
+                raise ValueError(
+                    f"metric {name!r} names a task, and the study has but one: expected "
+                    f"{parts_of(name)[0]!r}"
+                )
+            if task is not None and task not in tasks:
+                raise ValueError(
+                    f"metric {name!r} is of a task that the study has not: expected one of "
+                    f"{', '.join(tasks)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _checkpoints_are_of_every_task(self) -> Self:
+        tasks = self.scenario.tasks
+        for name, places in self.evaluator.checkpoints.items():
+            if isinstance(places, str) and len(tasks) > 1:
+                raise ValueError(
+                    f"checkpoint {name!r} is {places!r} for {len(tasks)} tasks: expected a table "
+                    f"with one for each of {', '.join(tasks)}"
+                )
+            if not isinstance(places, str) and (missing := [t for t in tasks if t not in places]):
+                raise ValueError(f"checkpoint {name!r} has no folder for the task {missing[0]}")
         return self
 
     @model_validator(mode="after")
     def _races_count_right_answers(self) -> Self:
-        metric = TASKS[self.scenario.task].primary_metric
-        if self.search.racing is not None and metric != "accuracy":
+        if self.search.racing is None:
+            return self
+        first, *others = self.scenario.tasks
+        if others:
             raise ValueError(
-                f"search.racing bounds the share of right answers, and {self.scenario.task} is "
-                f"scored by {metric}: leave the table out"
+                f"search.racing is of studies of one task, and this one has {len(others) + 1}: "
+                "leave the table out"
+            )
+        metric = TASKS[first].primary_metric
+        if metric != "accuracy":
+            raise ValueError(
+                f"search.racing bounds the share of right answers, and {first} is scored by "
+                f"{metric}: leave the table out"
             )
         return self
 
@@ -130,6 +170,50 @@ class StudySpec(Table):
         conditions = tuple(parse_condition(text, KNOBS) for text in self.conditions)
         return SearchSpace(tuple(dimensions), conditions)
 
+    def metric_names(self) -> tuple[str, ...]:
+        """Metrics that objectives and constraints name, each once."""
+        named = [*(o.metric for o in self.objectives), *(c.metric for c in self.constraints)]
+        return tuple(dict.fromkeys(named))
+
+    def of_task(self, task: str) -> StudySpec:
+        """The study on one of its tasks alone, of the objectives and constraints that it has there.
+
+        It may have fewer objectives than a study that is read.
+        """
+        if self.scenario.tasks == (task,):
+            return self
+        named: dict[str, Objective] = {}
+        for objective in self.objectives:
+            base, own = parts_of(objective.metric)
+            if own in (None, task):
+                named.setdefault(base, objective.model_copy(update={"metric": base}))
+        constraints = [
+            c.model_copy(update={"metric": base, "text": c.text.replace(c.metric, base)})
+            for c in self.constraints
+            for base, own in (parts_of(c.metric),)
+            if own in (None, task)
+        ]
+        evaluator = {"checkpoints": self.evaluator.checkpoints_of(task)}
+        return self.model_copy(
+            update={
+                "scenario": self.scenario.model_copy(update={"task": task}),
+                "evaluator": self.evaluator.model_copy(update=evaluator),
+                "objectives": list(named.values()),
+                "constraints": constraints,
+            }
+        )
+
+    def enumerated_storage(self) -> tuple[str, ...]:
+        """Storage knobs that every trial of a nested study goes through."""
+        if self.search.storage == "sampled":
+            return ()
+        return self.search_space().faithful_storage()
+
+    def setting_knobs(self) -> tuple[str, ...]:
+        """Model knobs that are chosen for a trial of a nested study."""
+        enumerated = self.enumerated_storage()
+        return tuple(name for name in MODEL_KNOBS if name not in enumerated)
+
     def _check_exit_knobs(self, dimensions: Iterable[Dimension]) -> None:
         """Require the knobs that the exit policies look at, and one value of those they do not.
 
@@ -137,7 +221,8 @@ class StudySpec(Table):
             ValueError: a knob is left out though a policy needs it, or multiplies equal designs.
         """
         values = {dimension.name: dimension.values for dimension in dimensions}
-        is_regression = TASKS[self.scenario.task].is_regression  # agreement then needs a tolerance
+        tasks = self.scenario.tasks
+        is_regression = any(TASKS[t].is_regression for t in tasks)  # agreement needs a tolerance
         for policy in values["exit_policy"]:
             for name in KNOBS_OF_EXIT_POLICY[ExitPolicy(str(policy))]:
                 is_needed = is_regression or name != "patience_tolerance"
@@ -150,7 +235,7 @@ class StudySpec(Table):
         if tolerances > 1 and not is_regression:
             raise ValueError(
                 f"knob 'patience_tolerance' has {tolerances} values, and none has an effect on "
-                f"{self.scenario.task}, whose answers are classes: leave it out"
+                f"{', '.join(tasks)}, whose answers are classes: leave it out"
             )
 
     def with_overrides(self, changes: Mapping[str, Any]) -> StudySpec:
@@ -217,6 +302,7 @@ def json_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of study files."""
     schema = StudySpec.model_json_schema()
     constraints = schema["properties"]["constraints"]
-    constraints["items"] = {"type": "string", "pattern": "^\\s*\\w+\\s*(<=|>=)\\s*[-+.\\deE]+\\s*$"}
+    pattern = r"^\s*\w+(\[[\w-]+\])?\s*(<=|>=)\s*[-+.\deE]+\s*$"
+    constraints["items"] = {"type": "string", "pattern": pattern}
     schema["$defs"].pop("Constraint", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -9,16 +9,9 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 
 from search_space import nearest
-from studies.spec_tables import (
-    CostModelTable,
-    EvaluatorTable,
-    Objective,
-    Range,
-    SamplerTable,
-    ScenarioTable,
-    SearchTable,
-    StopTable,
-)
+from studies.objectives import Objective
+from studies.search_tables import SamplerTable, SearchTable, StopTable
+from studies.spec_tables import CostModelTable, EvaluatorTable, Range, ScenarioTable
 
 _TABLES: Final[Mapping[str, type[BaseModel]]] = {
     "scenario": ScenarioTable,
@@ -52,6 +45,15 @@ def first_problem(error: ValidationError, whole: type[BaseModel]) -> str:
             )
         first = of_range[0]
         location = ["space", location[1], *(str(part) for part in first["loc"][3:])]
+    if location[:2] == ["scenario", "task"] and len(location) > 2:
+        # One task or several: what is wrong is told of names, in a list or alone.
+        first = next((p for p in problems if isinstance(p["input"], str)), first)
+        location = ["scenario", "task", *(str(part) for part in first["loc"][3:])]
+    if location[:2] == ["evaluator", "checkpoints"] and len(location) > 3:
+        return (
+            f"'{'.'.join(location[:3])}' has value {first['input']!r}: expected a folder or hub "
+            "name, or a table with one for each task."
+        )
     if location[:3] == ["search", "sampler", "options"]:
         location = location[:4]
     where = ".".join(location) or "the study"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -13,16 +13,12 @@ from pydantic import (
     JsonValue,
     Strict,
     field_validator,
-    model_validator,
 )
 
 from evaluators.trace_cache import DEFAULT_LIMIT_MIB
-from search_space import IdleAccounting, PowerMode, Scenario, linear_range, log_range, nearest
-from studies.design_lists import design_list_names
-from studies.metrics import METRICS
+from search_space import IdleAccounting, PowerMode, Scenario, linear_range, log_range
 
 _PADDED = re.compile(r"padded\((\d+)\)")
-_CONSTRAINT = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+.\deE]+)\s*")
 _MOST_VALUES: Final = 10_000
 """Values of a range: more than anyone searches, and far from what memory holds."""
 
@@ -37,11 +33,16 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+TaskName = Literal["CoLA", "SST-2", "MRPC", "STS-B", "QQP", "MNLI", "QNLI", "RTE", "WNLI"]
+
+
 class ScenarioTable(Table):
     """What every design of the study is asked to do."""
 
-    task: Literal["CoLA", "SST-2", "MRPC", "STS-B", "QQP", "MNLI", "QNLI", "RTE", "WNLI"] = Field(
-        description="GLUE task; the metric 'accuracy' is its primary metric."
+    task: TaskName | list[TaskName] = Field(
+        description="GLUE task; the metric 'accuracy' is its primary metric. Or a list of several, "
+        "on each of which every setting is measured: 'accuracy' is the mean of their primary "
+        "metrics then, and 'accuracy[RTE]' that of RTE (so with every metric)."
     )
     sequences: str = Field(
         default="actual", description="'actual' token counts, or 'padded(N)' to N tokens."
@@ -67,6 +68,15 @@ class ScenarioTable(Table):
         default=12, description="Process node; the constants stand for 12 nm and are scaled."
     )
 
+    @field_validator("task")
+    @classmethod
+    def _distinct_tasks(cls, value: TaskName | list[TaskName]) -> TaskName | list[TaskName]:
+        if isinstance(value, str):
+            return value
+        if len(value) < 2 or len(set(value)) != len(value):
+            raise ValueError(f"tasks {value}: expected two or more different ones, or one name")
+        return value
+
     @field_validator("sequences")
     @classmethod
     def _known_sequences(cls, value: str) -> str:
@@ -74,11 +84,16 @@ class ScenarioTable(Table):
             raise ValueError("expected 'actual' or 'padded(N)', for example 'padded(128)'")
         return value
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The task, or all of several."""
+        return (self.task,) if isinstance(self.task, str) else tuple(self.task)
+
     def scenario(self) -> Scenario:
         """The frozen value that the rooms below know."""
         padded = _PADDED.fullmatch(self.sequences)
         return Scenario(
-            task=self.task,
+            task=", ".join(self.tasks),
             padded_tokens=int(padded[1]) if padded else None,
             deadline_ms=self.deadline_ms,
             sentences_per_hour=self.sentences_per_hour,
@@ -94,10 +109,10 @@ class EvaluatorTable(Table):
     kind: Literal["recorded", "live"] = Field(
         default="recorded", description="Shipped traces, or forward passes over the sentences."
     )
-    checkpoints: dict[str, str] = Field(
+    checkpoints: dict[str, str | dict[TaskName, str]] = Field(
         default_factory=dict,
         description="Checkpoints that are not shipped, by the name used in the space: a folder, or "
-        "the hub name of a model.",
+        "the hub name of a model; in a study of several tasks one for each task.",
     )
     cache: str | None = Field(
         default=None,
@@ -116,6 +131,14 @@ class EvaluatorTable(Table):
         description="Seconds that evaluating one setting or design may take, without the start of "
         "a worker; then it is stopped and tried again, three times in all. By default no limit.",
     )
+
+    def checkpoints_of(self, task: str) -> dict[str, str]:
+        """Folders or hub names by the name used in the space, for one of the study's tasks."""
+        return {
+            name: places if isinstance(places, str) else places[task]  # type: ignore[index]
+            for name, places in self.checkpoints.items()
+            if isinstance(places, str) or task in places
+        }
 
     def beside(self, folder: Path) -> EvaluatorTable:
         """The same with the path of the cache, if there is one, taken from that folder."""
@@ -150,179 +173,6 @@ class CostModelTable(Table):
         class_name = self.name.rpartition(":")[2]
         path = folder.absolute() / self.script
         return CostModelTable(name=f"{path}:{class_name}", options=self.options)
-
-
-class Objective(Table):
-    """One objective and its axis of the hypervolume."""
-
-    metric: str = Field(description="Name of a metric.")
-    axis: Literal["linear", "log10"] = Field(default="linear", description="Scale of the axis.")
-    ideal: Number = Field(description="Value that counts as 0 on the normalised axis.")
-    reference: Number = Field(description="Value that counts as 1; what is worse counts nothing.")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.metric not in METRICS:
-            raise ValueError(
-                f"metric {self.metric!r} is not known: expected one of {', '.join(METRICS)}"
-                + nearest(self.metric, METRICS)
-            )
-        if self.axis == "log10" and min(self.ideal, self.reference) <= 0:
-            raise ValueError(f"a log10 axis of {self.metric} needs ideal and reference above 0")
-        better_first = (
-            self.ideal > self.reference if self.maximised else self.ideal < self.reference
-        )
-        if not better_first:
-            raise ValueError(
-                f"ideal {self.ideal} of {self.metric} must be better than reference "
-                f"{self.reference} ({METRICS[self.metric].direction} it)"
-            )
-        return self
-
-    @property
-    def maximised(self) -> bool:
-        """Whether more is better."""
-        return METRICS[self.metric].direction == "maximize"
-
-
-class Constraint(Table):
-    """A bound on a metric, written as text such as ``area_mm2 <= 3``."""
-
-    metric: str
-    upper: bool
-    bound: float
-    text: str
-
-    @classmethod
-    def parse(cls, text: Any) -> Any:
-        """The constraint that a text says.
-
-        Raises:
-            ValueError: it says none.
-        """
-        if isinstance(text, cls):
-            return text
-        if not isinstance(text, str):
-            raise ValueError(f"{text!r} is not a constraint: expected text, 'metric <= number'")
-        match = _CONSTRAINT.fullmatch(text)
-        try:
-            bound = float(match[3]) if match else None
-        except ValueError:
-            bound = None
-        if match is None or bound is None:
-            raise ValueError(f"{text!r} is not a constraint: expected 'metric <= number' or '>='")
-        if match[1] not in METRICS:
-            raise ValueError(
-                f"constraint {text!r} names no metric: expected one of {', '.join(METRICS)}"
-                + nearest(match[1], METRICS)
-            )
-        return {"metric": match[1], "upper": match[2] == "<=", "bound": bound, "text": text.strip()}
-
-
-class SamplerTable(Table):
-    """Which sampler chooses, and its own options."""
-
-    name: Literal["nsga2", "nsga3", "tpe", "gp", "cmaes", "random", "qmc", "fronts"] = "nsga2"
-    options: dict[str, int | float | bool] = Field(
-        default_factory=dict, description="Keyword arguments of the sampler's class."
-    )
-
-
-class StopTable(Table):
-    """When a search ends before all its trials are told."""
-
-    seconds: Number | None = Field(
-        default=None, gt=0, description="After that time, s; counted anew by 'dse resume'."
-    )
-    growth: Number | None = Field(
-        default=None,
-        gt=0,
-        lt=1,
-        description="When the upper estimate of the hypervolume's growth over the next 'window' "
-        "trials is at most that share of it.",
-    )
-    window: Whole = Field(default=40, gt=1, description="Trials that growth is estimated from.")
-
-
-class RacingTable(Table):
-    """How settings are stopped part-way through their sentences (`studies.racing`)."""
-
-    looks: list[Annotated[Whole, Field(gt=0)]] = Field(
-        default=[],
-        description="Numbers of drawn sentences, rising, after which a setting is looked at again; "
-        "the first look comes before any, and those beyond the last sentence are left out.",
-    )
-    risk: Number = Field(
-        default=0.05,
-        gt=0,
-        lt=1,
-        description="Probability that a setting with a design on the front is stopped.",
-    )
-    accuracy_ceiling: Number = Field(
-        default=1.0, gt=0, le=1, description="Accuracy that no design is taken to exceed."
-    )
-
-    @field_validator("looks")
-    @classmethod
-    def _rising(cls, value: list[int]) -> list[int]:
-        if sorted(set(value)) != value:
-            raise ValueError(f"looks {value} do not rise: expected numbers such as [250, 500]")
-        return value
-
-
-class SearchTable(Table):
-    """How the space is searched."""
-
-    strategy: Literal["joint", "nested"] = "nested"
-    trials: Whole = Field(default=100, gt=0, description="Trials of the study, repeats included.")
-    seed: Whole = Field(default=0, ge=0)
-    workers: Whole = Field(default=2, gt=0, description="Ray workers.")
-    in_flight: Whole | None = Field(
-        default=None,
-        gt=0,
-        description="Trials asked for before the oldest of them is told; by default one a worker. "
-        "The same seed and number give the same trials, however many and fast the workers are.",
-    )
-    levels: list[Number] = Field(
-        default=[],
-        description="Nested: values of the first objective; the sampler is told the best second "
-        "objective at each. By default a setting's own hypervolume and best first objective.",
-    )
-    warm_start: list[str] = Field(
-        default=[],
-        description="Tried first: the front of a run folder, a file of designs, or a shipped list.",
-    )
-    stop: StopTable = StopTable()
-    sampler: SamplerTable = SamplerTable()
-    racing: RacingTable | None = Field(
-        default=None,
-        description="Nested: stop settings that cannot reach the front, and measure the report "
-        "split of those alone that do. By default every sentence of every setting is measured.",
-    )
-
-    @model_validator(mode="after")
-    def _levels_are_nested(self) -> Self:
-        if self.levels and self.strategy != "nested":
-            raise ValueError("levels are of nested studies: a joint one tells every objective")
-        return self
-
-    @model_validator(mode="after")
-    def _fronts_are_nested(self) -> Self:
-        if self.sampler.name == "fronts" and self.strategy != "nested":
-            raise ValueError("sampler 'fronts' learns inner fronts, which a joint study has not")
-        return self
-
-    @model_validator(mode="after")
-    def _races_are_nested(self) -> Self:
-        if self.racing is not None and self.strategy != "nested":
-            raise ValueError("racing is of nested studies: a joint one scores designs one by one")
-        return self
-
-    def beside(self, folder: Path) -> SearchTable:
-        """The same with paths of warm starts taken from that folder."""
-        known = design_list_names()
-        paths = [s if s in known else str(folder.absolute() / s) for s in self.warm_start]
-        return self.model_copy(update={"warm_start": paths})
 
 
 class Range(Table):

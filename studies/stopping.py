@@ -1,4 +1,4 @@
-"""When a search has had enough: an upper estimate of what the hypervolume still gains."""
+"""When a search has had enough: its time, and an upper estimate of what it still gains."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+
+from studies.records import Progress
+from studies.search_tables import StopTable
 
 MISS: Final = 0.05
 """Share of samples in which the bound on a mean may fail."""
@@ -43,3 +46,27 @@ def growth_bound(hypervolumes: Sequence[float], window: int) -> float:
         + 7 * float(steps.max()) * log / (3 * (window - 1))
     )
     return window * bound
+
+
+def reason_to_stop(stop: StopTable, seconds: float, history: Sequence[Progress]) -> str:
+    """Why a search is to end before its budget is used up; empty to go on.
+
+    Args:
+        stop: the study's rules.
+        seconds: since the search began.
+        history: where it was after each trial.
+    """
+    if stop.seconds is not None and seconds >= stop.seconds:
+        return f"{stop.seconds:g} s have passed"
+    if stop.growth is None:
+        return ""
+    volumes = [state.hypervolume for state in history[-(2 * stop.window + 1) :]]
+    if not volumes or volumes[-1] == 0:  # nothing is found yet
+        return ""
+    share = growth_bound(volumes, stop.window) / volumes[-1]
+    if share > stop.growth:
+        return ""
+    return (
+        f"the hypervolume would grow by {share:.2%} at most over the next {stop.window} trials "
+        f"(upper estimate; the study asks for more than {stop.growth:.2%})"
+    )

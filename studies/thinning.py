@@ -5,10 +5,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-import moocore
 import numpy as np
 
-from studies.fronts import Axis, FloatArray, normalised
+from studies.fronts import Axis, FloatArray, normalised, volume
 
 
 def most_hypervolume(values: FloatArray, objectives: Sequence[Axis], k: int) -> list[int]:
@@ -28,22 +27,19 @@ def most_hypervolume(values: FloatArray, objectives: Sequence[Axis], k: int) -> 
     if len(values) <= k:
         return list(range(len(values)))
     points = normalised(values, objectives)
-    reference = np.ones(points.shape[1])
     boxes = np.clip(1 - points, 0, None).prod(axis=1)  # what a point dominates alone
     queue = [(-box, place) for place, box in enumerate(boxes)]
     heapq.heapify(queue)
     chosen: list[int] = []
     fresh = dict.fromkeys(range(len(points)), 0)
-    volume = 0.0
+    reached = 0.0
     while queue and len(chosen) < k:
         gain, place = heapq.heappop(queue)
         if gain == 0 or fresh[place] == len(chosen):
             chosen.append(place)
-            volume -= gain
+            reached -= gain
             continue
-        with_it = points[[*chosen, place]]
-        inside = with_it[(with_it < 1).all(axis=1)]
-        gained = float(moocore.hypervolume(inside, ref=reference)) - volume if len(inside) else 0.0
+        gained = volume(points[[*chosen, place]]) - reached
         fresh[place] = len(chosen)
         heapq.heappush(queue, (-max(gained, 0.0), place))
     return sorted(chosen)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from search_space import KNOBS, KnobValue
 
-STATES: Final = ("complete", "infeasible", "failed")
+STATES: Final = ("complete", "infeasible", "pruned", "failed")
 """What can become of a trial, in the order of `TrialTable.states`."""
 
 Floats = NDArray[np.float64]
@@ -116,7 +116,7 @@ class TrialTable:
 
 ROW_FIELDS: Final = (
     *("trial", "state", "reason", "repeated_of", "front_size", "designs_scored"),
-    *("designs_pruned", "wall_start_s", "wall_seconds", "wall_evaluation_s"),
+    *("designs_pruned", "sentences", "wall_start_s", "wall_seconds", "wall_evaluation_s"),
 )
 """Columns of ``trials.parquet`` that are neither knobs nor values."""
 

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw_cost import Constant, Technology
-from studies.enumeration import within
 from studies.fronts import non_dominated
+from studies.objectives import Constraint, Objective, within
 from studies.rescoring import Rescoring
-from studies.spec_tables import Constraint, Objective
 
 FloatArray = NDArray[np.float64]
 

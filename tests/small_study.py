@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -143,8 +144,8 @@ def spec_with(document: Document, **search: Any) -> StudySpec:
     return spec_of(changed(document, {f"search.{k}": v for k, v in search.items()}), "test")
 
 
-def write_small_traces(folder: Path) -> None:
-    """Record a made-up trace for each setting of the small study."""
+def write_small_traces(folder: Path, task: str = "SST-2", seed: int = 0) -> None:
+    """Record a made-up trace of a task for each setting of the small study."""
     space = spec_of(small_document(), "test").search_space()
     settings: dict[str, dict[object, ModelKnobs]] = {name: {} for name in SHAPES}
     for flat in space.points(MODEL_KNOBS):
@@ -156,10 +157,13 @@ def write_small_traces(folder: Path) -> None:
             name: [
                 (
                     knobs,
-                    made_up_trace(
-                        seed=10 * which + number,
-                        quality=0.6 - 0.1 * number,
-                        head_spans=((128,) * HEADS,) * SHAPES[name].distinct_layers,
+                    replace(
+                        made_up_trace(
+                            seed=seed + 10 * which + number,
+                            quality=0.6 - 0.1 * number,
+                            head_spans=((128,) * HEADS,) * SHAPES[name].distinct_layers,
+                        ),
+                        task=task,
                     ),
                 )
                 for number, knobs in enumerate(by_key.values())
@@ -170,7 +174,7 @@ def write_small_traces(folder: Path) -> None:
         dict.fromkeys(SHAPES, "0" * 64),
         dict.fromkeys(SHAPES, 1.0),
         {
-            "task": "SST-2",
+            "task": task,
             "data_sha256": "0" * 64,
             "trace_version": TRACE_VERSION,
             "machine": "made up",

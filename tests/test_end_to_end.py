@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dse.cli import main
-from dse.evaluation import SourceOptions
 from dse.live import LiveSource
+from dse.trace_sources import SourceOptions
 from evaluators.checkpoint_folders import checkpoint_hash
 from evaluators.checkpoints import SHIPPED as CHECKPOINTS
 from evaluators.checkpoints import checkpoint_folder, shipped_checkpoints

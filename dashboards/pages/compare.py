@@ -27,31 +27,26 @@ from dashboards.compared_designs import (
     offered_designs,
     short_label,
 )
-from dashboards.pages.overview import axes_of
 from dashboards.progress_figures import growth_figure
 from dashboards.run_views import RunView, RunViews
 from dashboards.scored_design import ScoredDesign
-from dashboards.stack_data import parts_of
+from dashboards.stack_data import COSTS, parts_of
 from dashboards.theme import theme_of
 from dashboards.titles import metric
 from studies.ablation import ablation_path
+from studies.metrics import is_score
 from studies.reference_design import scored_reference
 
-_COSTS = {
-    "energy_pj": ("energy_pj", "Energy per sentence"),
-    "latency_ns": ("latency_mean_ns", "Mean latency"),
-    "area_mm2": ("area_mm2", "Area"),
-}
 MOST_RUNS = 12
 
 
 def layout(view: RunView, views: RunViews) -> list[Component]:
     """The page's frame with its menus."""
-    costs = [{"value": field, "label": title} for field, (_, title) in _COSTS.items()]
+    costs = [{"value": field, "label": title} for field, (_, title) in COSTS.items()]
     objectives = [
         {"value": o.metric, "label": metric(o.metric, view.task).title}
         for o in view.front.objectives
-        if o.metric != "accuracy"
+        if not is_score(o.metric)
     ]
     designs = [
         html.Div(id="compare-table", className="wide"),
@@ -81,15 +76,18 @@ def layout(view: RunView, views: RunViews) -> list[Component]:
     ]
     runs = [
         html.Div(
-            dmc.MultiSelect(
-                id="compare-runs",
-                label="Runs",
-                data=views.names,
-                value=views.names[:MOST_RUNS],
-                maxValues=MOST_RUNS,
-                size="xs",
-                w=520,
-            ),
+            [
+                dmc.MultiSelect(
+                    id="compare-runs",
+                    label="Runs",
+                    data=views.names,
+                    value=views.names[:MOST_RUNS],
+                    maxValues=MOST_RUNS,
+                    size="xs",
+                    w=520,
+                ),
+                html.P(id="compare-unread", className="note", role="status"),
+            ],
             className="wide",
         ),
         figure_card("Fronts of the runs", "compare-fronts", height=400),
@@ -97,7 +95,7 @@ def layout(view: RunView, views: RunViews) -> list[Component]:
             "Attainment",
             "compare-attainment",
             height=400,
-            note="What one, half and all of the runs reach: the spread over seeds.",
+            note="What one, more than half and all of the runs reach: the spread over seeds.",
         ),
         figure_card("Hypervolume against trials", "compare-trials", height=340),
         figure_card("Hypervolume against time", "compare-time", height=340),
@@ -116,7 +114,7 @@ def layout(view: RunView, views: RunViews) -> list[Component]:
                             id="compare-second", label="Second design", size="xs", data=[], w=300
                         ),
                     ],
-                    className="controls",
+                    className="controls designs",
                 )
             ]
         ),
@@ -181,7 +179,7 @@ def register(app: Dash, views: RunViews) -> None:
         one, other = design_of(views, first), design_of(views, second)
         if one is None or other is None or first == second:
             return sentence_figure("Choose two different designs.")
-        name, title = _COSTS[field]
+        name, title = COSTS[field]
         parts = [{p.name: p.amount for p in parts_of(d, field, name)} for _, d in (one, other)]
         names = (short_label(views, first), short_label(views, second))
         unit = metric(name).unit
@@ -227,6 +225,7 @@ def register(app: Dash, views: RunViews) -> None:
         Output("compare-attainment", "figure"),
         Output("compare-trials", "figure"),
         Output("compare-time", "figure"),
+        Output("compare-unread", "children"),
         Input("version", "data"),
         Input("theme", "data"),
         Input("compare-runs", "value"),
@@ -234,10 +233,11 @@ def register(app: Dash, views: RunViews) -> None:
     )
     def runs(_: Any, theme: str, names: list[str] | None, run: str) -> Any:
         shown = _readable(views, names or [])
+        unread = unread_sentence([name for name in (names or [])[:MOST_RUNS] if name not in shown])
         if not shown:
             empty = sentence_figure("Choose runs that can be read.")
-            return empty, empty, empty, empty
-        x, y = axes_of(views.view(run))
+            return empty, empty, empty, empty, unread
+        x, y = views.view(run).front.axes()
         comparable = {
             name: view.data
             for name, view in shown.items()
@@ -252,7 +252,21 @@ def register(app: Dash, views: RunViews) -> None:
             attainment_figure(comparable, x, y, colours) if len(comparable) > 1 else few,
             growth_figure(snapshots, "trials", colours),
             growth_figure(snapshots, "time", colours),
+            unread,
         )
+
+
+def unread_sentence(names: list[str]) -> str:
+    """Which runs are chosen and cannot be shown; empty if there are none.
+
+    >>> unread_sentence(["a", "b"])
+    'Not shown, as they cannot be read: a, b. Choose one at the top of the page to see why.'
+    """
+    if not names:
+        return ""
+    what = "it cannot" if len(names) == 1 else "they cannot"
+    listed = ", ".join(names)
+    return f"Not shown, as {what} be read: {listed}. Choose one at the top of the page to see why."
 
 
 def _readable(views: RunViews, names: list[str]) -> dict[str, RunView]:

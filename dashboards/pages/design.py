@@ -72,7 +72,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
                 dmc.SegmentedControl(
                     id="design-change-metric",
                     data=objectives,
-                    value=view.front.objectives[1].metric,
+                    value=view.front.axes()[0],
                     size="xs",
                     **labelled("Metric"),
                 ),

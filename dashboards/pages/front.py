@@ -7,21 +7,30 @@ from typing import Any
 
 import dash_mantine_components as dmc
 import plotly.graph_objects as go
-from dash import Dash, Input, Output, State, ctx, dcc, html, set_props
+from dash import (
+    ClientsideFunction,
+    Dash,
+    Input,
+    Output,
+    State,
+    ctx,
+    dcc,
+    html,
+)
 from dash.development.base_component import Component
+from dash.exceptions import PreventUpdate
 
 from dashboards.cards import card, figure_card, sentence, sentence_figure
 from dashboards.clicked_design import open_clicked
-from dashboards.design_table import design_grid, table_csv
-from dashboards.downloads import text_file
-from dashboards.front_figures import colour_menu, parallel_figure
+from dashboards.design_table import design_grid
+from dashboards.front_figures import colour_titles, parallel_figure
+from dashboards.front_selection import register_selection
 from dashboards.front_views import FrontChoice, Marked, front_view
 from dashboards.parallel_view import parallel_lines
 from dashboards.published_point import published_point
 from dashboards.run_card import found_sentence
 from dashboards.run_views import RunView, RunViews
-from dashboards.selection import pareto_command
-from dashboards.theme import theme_of, themed
+from dashboards.theme import Theme, theme_of, themed
 
 MOST_LINES = 300
 """Designs that are drawn as lines that tell of themselves; of more, a bulk figure is drawn."""
@@ -32,17 +41,14 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
     data = view.data
     if not len(data.ids):
         return [html.H1("Front"), sentence(found_sentence(view.front))]
-    first, second = view.front.objectives[:2]
+    x, y = view.front.axes()
     metrics = [{"value": c.name, "label": c.label} for c in data.metrics]
-    colours = [
-        {"value": str(i), "label": choice.label}
-        for i, choice in enumerate(colour_menu(data).choices)
-    ]
+    colours = [{"value": str(i), "label": title} for i, title in enumerate(colour_titles(data))]
     knobs = [{"value": k.name, "label": k.title} for k in data.knobs if len(k.levels) <= 10]
     menus = html.Div(
         [
-            _menu("front-x", "Horizontal axis", metrics, second.metric),
-            _menu("front-y", "Vertical axis", metrics, first.metric),
+            _menu("front-x", "Horizontal axis", metrics, x),
+            _menu("front-y", "Vertical axis", metrics, y),
             _menu("front-z", "Third axis", [{"value": "", "label": "none"}, *metrics], ""),
             _menu("front-colour", "Colour", colours, "0"),
             _menu("front-symbol", "Symbol", [{"value": "", "label": "one for all"}, *knobs], ""),
@@ -59,6 +65,8 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
     return [
         html.H1("Front"),
         dcc.Store(id="front-seen"),
+        dcc.Store(id="front-drawn"),
+        dcc.Store(id="front-bulk"),
         html.Div(
             [
                 html.Div(id="front-count", className="note", role="status"),
@@ -81,25 +89,31 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
                     wide=True,
                     above=menus,
                     note="Bars are one standard error. Drag around designs to select them; click "
-                    "one to open it. Shaded: what a constraint rules out.",
+                    "one to open it. On three axes, click designs to select them. Shaded: what a "
+                    "constraint rules out.",
                 ),
                 figure_card(
                     "Parallel lines",
                     "front-parallel",
                     height=430,
-                    least_px=57 * (len(data.knobs) + len(view.front.objectives)) + 80,
+                    least_px=_lines_px(len(data.ids), len(data.knobs) + len(view.front.objectives)),
                     wide=True,
-                    note="Objectives are turned so that better is down. Click a line to add its "
-                    "design to the selection, or to take it out.",
+                    note=_parallel_note(len(data.ids)),
                     above=fixed if data.constants else None,
                 ),
                 card(
                     "Table",
-                    design_grid(data, "front-grid"),
+                    [
+                        html.P(id="front-exported", className="note", role="status"),
+                        design_grid(data, "front-grid"),
+                    ],
                     wide=True,
                     note="Tick rows to select designs. Headers sort and filter.",
                     actions=[
                         dmc.Button("CSV", id="front-csv", size="compact-xs", variant="subtle"),
+                        dmc.Button(
+                            "Export (ZIP)", id="front-export", size="compact-xs", variant="subtle"
+                        ),
                         dmc.Button(
                             "Clear selection", id="front-clear", size="compact-xs", variant="subtle"
                         ),
@@ -127,8 +141,12 @@ def register(app: Dash, views: RunViews) -> None:
         except ValueError:
             return None
 
+    @lru_cache(maxsize=4)
+    def bulk_lines(run: str, _: int, theme: Theme) -> go.Figure:
+        return themed(parallel_figure(views.view(run).data), theme)
+
     @app.callback(
-        Output("front-graph", "figure"),
+        Output("front-drawn", "data"),
         Input("version", "data"),
         Input("theme", "data"),
         Input("front-x", "value"),
@@ -136,11 +154,10 @@ def register(app: Dash, views: RunViews) -> None:
         Input("front-z", "value"),
         Input("front-colour", "value"),
         Input("front-symbol", "value"),
-        Input("selected", "data"),
         State("run", "value"),
     )
     def designs(
-        _: Any, theme: str, x: str, y: str, z: str, colour: str, symbol: str, chosen: Any, run: str
+        _: Any, theme: str, x: str, y: str, z: str, colour: str, symbol: str, run: str
     ) -> go.Figure:
         view = views.view(run)
         choice = FrontChoice(
@@ -149,13 +166,12 @@ def register(app: Dash, views: RunViews) -> None:
             z=z or "",
             colour=int(colour or 0),
             symbol=symbol or "",
-            selected=view.selected(chosen),
             theme=theme_of(theme),
         )
         return front_view(view.data, view.front, choice, marked(run))
 
     @app.callback(
-        Output("front-parallel", "figure"),
+        Output("front-bulk", "data"),
         Input("version", "data"),
         Input("theme", "data"),
         Input("selected", "data"),
@@ -165,78 +181,47 @@ def register(app: Dash, views: RunViews) -> None:
         view = views.view(run)
         if not view.data.knobs:
             return sentence_figure("No knob varies over the front: there are no lines to compare.")
-        if len(view.data.ids) > MOST_LINES:
-            return themed(parallel_figure(view.data), theme_of(theme))
-        return parallel_lines(view.data, theme_of(theme), view.selected(chosen))
+        if len(view.data.ids) <= MOST_LINES:
+            return parallel_lines(view.data, theme_of(theme), view.selected(chosen))
+        if ctx.triggered_id == "selected":  # the browser marks it in the figure that it has
+            raise PreventUpdate
+        return bulk_lines(run, view.snapshot.number, theme_of(theme))
 
-    @app.callback(
-        Input("front-graph", "selectedData"),
-        Input("front-parallel", "clickData"),
-        Input("front-grid", "selectedRows"),
-        Input("front-clear", "n_clicks"),
-        State("selected", "data"),
-        State("front-seen", "data"),
+    # A figure is made once; the browser marks in it which designs are selected.
+    for drawn, graph, function in (
+        ("front-drawn", "front-graph", "marked"),
+        ("front-bulk", "front-parallel", "markedLines"),
+    ):
+        app.clientside_callback(  # type: ignore[no-untyped-call]
+            ClientsideFunction("edge", function),
+            Output(graph, "figure"),
+            Input(drawn, "data"),
+            Input("selected", "data"),
+            State("run", "value"),
+        )
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("edge", "brushedLines"),
+        Input("front-parallel", "restyleData"),
         State("run", "value"),
         prevent_initial_call=True,
     )
-    def select(lasso: Any, line: Any, rows: Any, _: Any, chosen: Any, seen: Any, run: str) -> None:
-        # No output: what this sets is also what the grid is set by, which would be a circle.
-        view = views.view(run)
-        old = view.selected(chosen)
-        ids: list[int] = old
-        if ctx.triggered_id == "front-graph":
-            if not lasso:
-                return
-            ids = [int(p["customdata"]) for p in lasso["points"] if "customdata" in p]
-        elif ctx.triggered_id == "front-parallel" and line:
-            ids = sorted({*old} ^ {int(line["points"][0]["customdata"])})
-        elif ctx.triggered_id == "front-grid":
-            if not isinstance(rows, list):  # the grid is being told, not asked
-                return
-            ids = [row["id"] for row in rows]
-            set_props("front-seen", {"data": ids})
-            if not ids and not seen:  # a new grid has nothing ticked before it is told what is
-                return
-        elif ctx.triggered_id == "front-clear":
-            ids = []
-        if sorted(ids) != sorted(old):
-            set_props("selected", {"data": {"run": run, "ids": sorted(ids)}})
-
-    @app.callback(
-        Output("front-grid", "selectedRows"),
-        Output("front-count", "children"),
-        Output("front-command", "children"),
-        Input("selected", "data"),
-        Input("version", "data"),
-        State("run", "value"),
-    )
-    def shown(chosen: Any, _: Any, run: str) -> Any:
-        view = views.view(run)
-        ids = view.selected(chosen)
-        told = {"ids": list(map(str, ids))} if ids else []  # ids without one would tick nothing off
-        return told, _counted(view, ids), _command(view, ids)
 
     open_clicked(app, "front-graph")
+    register_selection(app, views)
 
-    @app.callback(
-        Output("download", "data", allow_duplicate=True),
-        Input("front-csv", "n_clicks"),
-        State("selected", "data"),
-        State("run", "value"),
-        prevent_initial_call=True,
+
+def _lines_px(n_designs: int, n_axes: int) -> int:
+    """Width that the lines need: the bulk figure writes a name at every level of every axis."""
+    return 57 * n_axes + 80 if n_designs <= MOST_LINES else 84 * n_axes + 150
+
+
+def _parallel_note(n_designs: int) -> str:
+    if n_designs <= MOST_LINES:
+        return (
+            "Objectives are turned so that better is down. Click a line to add its design to the "
+            "selection, or to take it out."
+        )
+    return (
+        "One line is one design. Drag along an axis to select the designs in that range, along "
+        "more axes to narrow them down; click an axis to let its range go."
     )
-    def saved(_: Any, chosen: Any, run: str) -> Any:
-        view = views.view(run)
-        text = table_csv(view.data, view.selected(chosen))
-        return text_file(f"{view.name}-front.csv", text)
-
-
-def _counted(view: RunView, ids: list[int]) -> str:
-    n = len(view.front.designs)
-    if not ids:
-        return f"{n:,} designs on the front, none selected. The command prints all of them."
-    return f"{len(ids):,} of {n:,} designs selected, in every figure and the table."
-
-
-def _command(view: RunView, ids: list[int]) -> str:
-    return pareto_command(str(view.source.path), ids)

@@ -45,7 +45,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
                     ),
                     className="span-8",
                 ),
-                html.Div(id="overview-health", className="span-4"),
+                html.Div(id="overview-health", className="span-4 lone"),
                 html.Div(id="overview-recommended", className="wide"),
                 html.Div(
                     figure_card(
@@ -70,16 +70,26 @@ def register(app: Dash, views: RunViews) -> None:
 
     @app.callback(
         Output("overview-head", "children"),
-        Output("overview-health", "children"),
         Output("overview-recommended", "children"),
         Output("overview-card", "children"),
-        Output("overview-table", "children"),
         Input("version", "data"),
         State("run", "value"),
     )
     def texts(_: Any, run: str) -> Any:
         view = views.view(run)
-        return _head(view), _health(view), _recommended(view), _card(view), _table(view)
+        return _head(view), _recommended(view), _card(view)
+
+    @app.callback(
+        Output("overview-health", "children"), Input("version", "data"), State("run", "value")
+    )
+    def health(_: Any, run: str) -> Component:
+        return _health(views.view(run))  # by itself: forests are grown for it
+
+    @app.callback(
+        Output("overview-table", "children"), Input("version", "data"), State("run", "value")
+    )
+    def table(_: Any, run: str) -> Component:
+        return _table(views.view(run))
 
     @app.callback(
         Output("overview-front", "figure"),
@@ -91,7 +101,7 @@ def register(app: Dash, views: RunViews) -> None:
         view = views.view(run)
         if not len(view.data.ids):
             return sentence_figure(found_sentence(view.front))
-        x, y = axes_of(view)
+        x, y = view.front.axes()
         choice = FrontChoice(x=x, y=y, theme=theme_of(theme))
         figure = front_view(view.data, view.front, choice)
         return figure.update_layout(dragmode="zoom")
@@ -113,12 +123,6 @@ def register(app: Dash, views: RunViews) -> None:
         return importance_figure(shares, title, theme_of(theme), most=8)
 
     open_clicked(app, "overview-front")
-
-
-def axes_of(view: RunView) -> tuple[str, str]:
-    """The metrics that a front is first drawn over: the second objective, and the first."""
-    first, second = view.front.objectives[:2]
-    return second.metric, first.metric
 
 
 def _head(view: RunView) -> list[Component]:

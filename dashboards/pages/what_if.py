@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import time
+import uuid
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, html, no_update
+from dash import (
+    ClientsideFunction,
+    Dash,
+    Input,
+    Output,
+    State,
+    dcc,
+    html,
+    no_update,
+)
 from dash.development.base_component import Component
 
 from dashboards.cards import card, figure_card, sentence, sentence_figure
+from dashboards.held_design import HeldDesign, held_design
 from dashboards.run_card import found_sentence
+from dashboards.run_source import RunSource
 from dashboards.run_views import RunView, RunViews
 from dashboards.theme import theme_of
 from dashboards.threshold_figure import threshold_figure
@@ -23,7 +35,6 @@ from dashboards.what_if import (
     what_if,
 )
 from search_space import KNOB_DEFAULTS
-from studies.records import FrontDesign
 
 _SHOWN = (
     "accuracy",
@@ -40,6 +51,7 @@ def layout(_: RunView, __: RunViews) -> list[Component]:
     """The page's frame."""
     return [
         html.H1("What if"),
+        dcc.Store(id="what-if-held"),
         html.Div(id="what-if-frame"),
     ]
 
@@ -47,122 +59,184 @@ def layout(_: RunView, __: RunViews) -> list[Component]:
 def register(app: Dash, views: RunViews) -> None:
     """Callbacks of the page."""
 
+    # Sliders are made for a design, and stand as they stand whatever becomes of its run.
     @app.callback(
         Output("what-if-frame", "children"),
+        Output("what-if-held", "data"),
         Input("design", "data"),
         Input("run", "value"),
         Input("version", "data"),
+        State("what-if-held", "data"),
     )
-    def frame(stored: Any, run: str, _: Any) -> Component:
+    def frame(asked: Any, run: str, _: Any, stored: Any) -> Any:
+        held = held_design(stored)
+        if held is not None and (held.run, held.asked) == (run, asked):
+            return no_update, no_update
         view = views.view(run)
-        design = view.design(stored)
+        design = view.design(asked)
         if design is None:
-            return sentence(found_sentence(view.front))
+            return sentence(found_sentence(view.front)), None
+        held = HeldDesign.of(view, design, asked)
         try:
-            return _frame(view, design)
+            return _frame(view, held), held.stored()
         except ValueError as error:
-            return sentence(str(error))
+            return sentence(str(error)), None
 
-    sliders = (
+    @app.callback(
+        Output("what-if-design", "children"),
+        Input("version", "data"),
+        State("what-if-held", "data"),
+        prevent_initial_call=True,
+    )
+    def named(_: Any, stored: Any) -> Any:
+        held = held_design(stored)
+        return no_update if held is None else held.name_in(views.view(held.run))
+
+    # The browser asks one question at a time, and always the latest: see `ask` in dashboard.js.
+    _in_browser(
+        app,
+        "ask",
+        [Output("what-if-asked", "data")],
         Input("what-if-threshold", "value"),
         Input("what-if-deadline", "value"),
         Input("what-if-volts", "value"),
+        Input("what-if-answer", "data"),
+        State("what-if-frame-key", "data"),
+        at_once=True,
     )
 
     @app.callback(
-        Output("what-if-facts", "children"),
-        Output("what-if-values", "children"),
-        *sliders,
-        State("design", "data"),
-        State("run", "value"),
+        Output("what-if-answer", "data"),
+        Input("what-if-asked", "data"),
+        State("what-if-held", "data"),
+        prevent_initial_call=True,
     )
-    def scored(threshold: float, deadline: float, volts: list[float], stored: Any, run: str) -> Any:
-        view = views.view(run)
-        design = view.design(stored)
-        if design is None:
-            return no_update, no_update
-        name, changes = _changes(design, threshold, volts)
-        start = time.perf_counter()
-        try:
-            bench = view.source.bench()
-            found = what_if(bench, design.knobs, deadline_ms=float(deadline), changes=changes)
-        except ValueError as error:
-            return sentence(str(error)), ""
-        spent_ms = 1e3 * (time.perf_counter() - start)
-        title = f"{knob_title(name)} {threshold:g}" if name else "No threshold"
-        told = (
-            f"{title}, deadline {deadline:g} ms, {volts[0]:.2f} to {volts[1]:.2f} V: "
-            f"scored in {spent_ms:.0f} ms."
-        )
-        return _facts(view, design, found), told
-
-    @app.callback(
-        Output("what-if-curve", "figure"),
-        *sliders,
-        Input("theme", "data"),
-        State("design", "data"),
-        State("run", "value"),
-    )
-    def curve(
-        threshold: float, deadline: float, volts: list[float], theme: str, stored: Any, run: str
-    ) -> Any:
-        view = views.view(run)
-        design = view.design(stored)
-        if design is None:
+    def scored(asked: Any, stored: Any) -> Any:
+        held = held_design(stored)
+        if held is None or not asked:
             return no_update
-        name, changes = _changes(design, threshold, volts)
+        return {
+            "number": asked["number"],
+            **_answer(views.source(held.run), held, *asked["values"]),
+        }
+
+    _in_browser(
+        app,
+        "answered",
+        [
+            *(Output(f"what-if-{name}", "children") for name in _SHOWN),
+            *(Output(f"what-if-{name}-change", "children") for name in _SHOWN),
+            Output("what-if-reason", "children"),
+            Output("what-if-values", "children"),
+        ],
+        Input("what-if-answer", "data"),
+    )
+
+    @app.callback(
+        Output("what-if-drawn", "data"),
+        Input("what-if-ranges", "data"),
+        Input("theme", "data"),
+        State("what-if-held", "data"),
+        prevent_initial_call=True,
+    )
+    def curve(ranges: Any, theme: str, stored: Any) -> Any:
+        held = held_design(stored)
+        if held is None or not ranges:
+            return no_update
+        threshold, deadline, volts = ranges
+        name, changes = _changes(held, threshold, volts)
         try:
-            bench = view.source.bench()
-            found = threshold_curve(
-                bench, design.knobs, deadline_ms=float(deadline), changes=changes
-            )
+            bench = views.source(held.run).bench()
+            found = threshold_curve(bench, held.knobs, deadline_ms=float(deadline), changes=changes)
         except ValueError as error:
             return sentence_figure(str(error))
         if found is None:
             return sentence_figure("There is no threshold to go over, or the design cannot run.")
-        return threshold_figure(found, name, threshold, view.task, theme_of(theme))
+        return threshold_figure(found, name, threshold, held.task, theme_of(theme))
+
+    _in_browser(
+        app,
+        "standing",
+        [Output("what-if-curve", "figure")],
+        Input("what-if-drawn", "data"),
+        Input("what-if-threshold", "value"),
+    )
 
     @app.callback(
         Output("what-if-threshold", "value"),
         Output("what-if-deadline", "value"),
         Output("what-if-volts", "value"),
         Input("what-if-reset", "n_clicks"),
-        State("design", "data"),
-        State("run", "value"),
+        State("what-if-held", "data"),
         prevent_initial_call=True,
     )
-    def reset(clicks: int | None, stored: Any, run: str) -> Any:
-        view = views.view(run)
-        design = view.design(stored)
-        if not clicks or design is None:
+    def reset(clicks: int | None, stored: Any) -> Any:
+        held = held_design(stored)
+        if not clicks or held is None:
             return no_update, no_update, no_update
-        return _start(view, design)
+        return _start(held)
+
+
+def _in_browser(
+    app: Dash,
+    function: str,
+    outputs: list[Output],
+    *inputs: Input | State,
+    at_once: bool = False,
+) -> None:
+    # The library's own method has no types.
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("edge", function), *outputs, *inputs, prevent_initial_call=not at_once
+    )
+
+
+def _answer(
+    source: RunSource,
+    held: HeldDesign,
+    threshold: float,
+    deadline: float,
+    volts: list[float],
+) -> dict[str, Any]:
+    """What the page shows of the design as the sliders stand, as texts."""
+    name, changes = _changes(held, threshold, volts)
+    start = time.perf_counter()
+    try:
+        found = what_if(source.bench(), held.knobs, deadline_ms=float(deadline), changes=changes)
+    except ValueError as error:
+        return {"facts": [], "reason": str(error), "told": ""}
+    spent_ms = 1e3 * (time.perf_counter() - start)
+    title = f"{knob_title(name)} {threshold:g}" if name else "No threshold"
+    told = (
+        f"{title}, deadline {deadline:g} ms, {volts[0]:.2f} to {volts[1]:.2f} V: "
+        f"scored in {spent_ms:.0f} ms."
+    )
+    reason = "" if found.metrics else f"It cannot run: {found.reason}."
+    return {"facts": _facts(held, found), "reason": reason, "told": told}
 
 
 def _changes(
-    design: FrontDesign, threshold: float, volts: list[float]
+    held: HeldDesign, threshold: float, volts: list[float]
 ) -> tuple[str, dict[str, float]]:
     """The design's threshold knob, and what the sliders change."""
-    name = threshold_knob({**KNOB_DEFAULTS, **design.knobs})
+    name = threshold_knob({**KNOB_DEFAULTS, **held.knobs})
     changes = {"min_voltage_v": float(volts[0]), "max_voltage_v": float(volts[1])}
     if name:
         changes[name] = int(threshold) if name == "patience" else float(threshold)
     return name, changes
 
 
-def _start(view: RunView, design: FrontDesign) -> tuple[float, float, list[float]]:
+def _start(held: HeldDesign) -> tuple[float, float, list[float]]:
     """Where the sliders stand for a design."""
-    knobs = {**KNOB_DEFAULTS, **design.knobs}
+    knobs = {**KNOB_DEFAULTS, **held.knobs}
     name = threshold_knob(knobs)
     volts = [float(knobs["min_voltage_v"]), float(knobs["max_voltage_v"])]
-    deadline = float(view.snapshot.spec.scenario.deadline_ms)
-    return float(knobs[name]) if name else 0.0, deadline, volts
+    return float(knobs[name]) if name else 0.0, held.deadline_ms, volts
 
 
-def _frame(view: RunView, design: FrontDesign) -> Component:
-    knobs = {**KNOB_DEFAULTS, **design.knobs}
+def _frame(view: RunView, held: HeldDesign) -> Component:
+    knobs = {**KNOB_DEFAULTS, **held.knobs}
     name = threshold_knob(knobs)
-    threshold, deadline, volts = _start(view, design)
+    threshold, deadline, volts = _start(held)
     setting = view.source.bench().setting(knobs)
     low, high, step = threshold_range(setting, name) if name else (0.0, 1.0, 1.0)
     title = knob_title(name) if name else "The exit policy has no threshold"
@@ -188,12 +262,15 @@ def _frame(view: RunView, design: FrontDesign) -> Component:
         ),
         html.P(id="what-if-values", className="note", role="status"),
     ]  # fmt: skip
+    stores = ("what-if-asked", "what-if-answer", "what-if-ranges", "what-if-drawn")
     return html.Div(
         [
+            *(dcc.Store(id=name) for name in stores),
+            dcc.Store(id="what-if-frame-key", data=uuid.uuid4().hex),
             html.Div(
                 card(
-                    f"Design #{design.id}",
-                    sliders,
+                    "What is changed",
+                    [html.P(html.B(held.name_in(view), id="what-if-design")), *sliders],
                     note="All else is as in the design; the same code scores it as in the study.",
                     actions=dmc.Button(
                         "Back to the design",
@@ -204,7 +281,7 @@ def _frame(view: RunView, design: FrontDesign) -> Component:
                 ),
                 className="span-5",
             ),
-            html.Div(html.Div(id="what-if-facts"), className="span-7"),
+            html.Div(card("Result", _result(view)), className="span-7"),
             figure_card(
                 "Over all thresholds",
                 "what-if-curve",
@@ -214,6 +291,27 @@ def _frame(view: RunView, design: FrontDesign) -> Component:
             ),
         ],
         className="grid",
+    )
+
+
+def _result(view: RunView) -> Component:
+    """Where the answers are shown."""
+    facts = [
+        html.Div(
+            [
+                html.B("–", id=f"what-if-{name}"),
+                html.Span(metric(name, view.task).title, id=f"what-if-{name}-change"),
+            ],
+            className="fact",
+        )
+        for name in _SHOWN
+    ]
+    return html.Div(
+        [
+            html.Div(facts, className="figures", style={"padding": "10px 0 6px"}),
+            html.P(id="what-if-reason", className="note", role="status"),
+        ],
+        id="what-if-facts",
     )
 
 
@@ -245,23 +343,15 @@ def _slider(
     ]
 
 
-def _facts(view: RunView, design: FrontDesign, found: WhatIf) -> Component:
-    if not found.metrics:
-        return card("Result", sentence(f"It cannot run: {found.reason}."))
+def _facts(held: HeldDesign, found: WhatIf) -> list[tuple[str, str]]:
+    """Value and change of each metric shown; none if the design cannot run."""
     facts = []
-    for name in _SHOWN:
-        about = metric(name, view.task)
-        new, old = found.metrics[name] * about.scale, design.metrics[name].value * about.scale
-        facts.append(
-            html.Div(
-                [
-                    html.B(f"{new:.4g} {about.unit}".strip()),
-                    html.Span(f"{about.title}, {_difference(new, old, about.unit)}"),
-                ],
-                className="fact",
-            )
-        )
-    return card("Result", html.Div(facts, className="figures", style={"padding": "10px 0 6px"}))
+    for name in _SHOWN if found.metrics else ():
+        shown = metric(name, held.task)
+        new, old = found.metrics[name] * shown.scale, held.values[name] * shown.scale
+        change = f"{shown.title}, {_difference(new, old, shown.unit)}"
+        facts.append((f"{new:.4g} {shown.unit}".strip(), change))
+    return facts
 
 
 def _difference(new: float, old: float, unit: str) -> str:

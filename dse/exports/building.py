@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dse.errors import ChangedInputError, RunFolderError, UsageError
-from dse.evaluation import SourceOptions, TraceSource, make_source
 from dse.exports.design_tables import design_tables
 from dse.exports.document import (
     DESIGN_FILE,
@@ -36,6 +35,7 @@ from dse.exports.layout import (
     scale_file,
     scale_hash,
 )
+from dse.exports.one_task import front_on_task, on_task
 from dse.exports.parameters import parameters_of
 from dse.exports.recomputed import ExportedDesign
 from dse.exports.registers import generated_registers, system_rdl
@@ -45,6 +45,7 @@ from dse.inputs import origin_of
 from dse.options import SAMPLES
 from dse.rescored import RescoredDesigns
 from dse.runs import RunFolder
+from dse.trace_sources import SourceOptions, TaskSources, TraceSource, make_source
 from evaluators.checkpoints import CheckpointError, UnknownCheckpointError, checkpoint_folder
 from evaluators.glue import GlueDataError, load_task
 from evaluators.tasks import glue_task
@@ -71,12 +72,14 @@ class ExportOptions:
         model: whether the model is in it; None for: if checkpoint and data are at hand.
         registers: whether PeakRDL makes RTL of the register map.
         onnx: whether the encoder is in it as an ONNX graph too.
+        task: which of the study's tasks the model is of; None for the only or the first one.
     """
 
     data: str | None = None
     model: bool | None = None
     registers: bool = False
     onnx: bool = False
+    task: str | None = None
 
 
 def build_export(
@@ -90,9 +93,14 @@ def build_export(
         GlueDataError: the model is asked for and data for its scales are missing.
         CheckpointError: it is asked for and its checkpoint is missing or damaged.
         ChangedInputError: checkpoint or data are not those of the run.
+        UsageError: the study has no such task.
     """
     refuse_used(folder)
     spec, front = run.spec(), run.front_record()
+    tasks = spec.scenario.tasks
+    task = options.task or tasks[0]
+    if task not in tasks:
+        raise UsageError(f"--task {task!r}: expected one of the study's, {', '.join(tasks)}.")
     settings = run.settings()
     data = options.data if options.data is not None else settings["data"]
     source = make_source(
@@ -104,6 +112,9 @@ def build_export(
             cache_limit_mib=spec.evaluator.cache_mib,
         ),
     )
+    if isinstance(source, TaskSources):
+        source, spec = source.by_task[task], spec.of_task(task)
+        design, front = on_task(design, spec, source), front_on_task(front, task)
     knobs = model_knobs(design.knobs)
     trace = source.trace(knobs)
     model, why_not = _model(spec, source, trace, design, data, options.model)
@@ -219,13 +230,14 @@ def _packed(
     spec: StudySpec, source: TraceSource, trace: ExitTrace, design: FrontDesign, data: str | None
 ) -> PackedModel:
     knobs = model_knobs(design.knobs)
-    folder = checkpoint_folder(knobs.checkpoint, dict(spec.evaluator.checkpoints))
+    (name,) = spec.scenario.tasks
+    folder = checkpoint_folder(knobs.checkpoint, spec.evaluator.checkpoints_of(name))
     if data is None:
         raise GlueDataError(
             "The model needs the GLUE data, whose calibration sentences set the scales of its "
             "activations: give their folder by --data or GLUE_DIR"
         )
-    task = glue_task(spec.scenario.task)
+    task = glue_task(name)
     sentences = load_task(task, data)
     from evaluators.checkpoint_folders import checkpoint_hash  # torch
     from evaluators.packing_models import packed_model

@@ -124,6 +124,10 @@ class ExportedModel:
             raise ExportError(str(error)) from error
         return rows
 
+    def is_cut(self, text: str, pair: str | None = None) -> bool:
+        """Whether a sentence, or a pair of them, has more tokens than the model is given."""
+        return bool(self.tokenizer.encode(text, pair).overflowing)
+
     def answer(self, text: str, pair: str | None = None) -> Answer:
         """The answer to one sentence; layers behind its exit are not worked out."""
         (row,) = self.rows([text], [] if pair is None else [pair])

@@ -10,7 +10,8 @@ from evaluators.traces import ExitTrace
 from hw_cost import Technology, Workload, load_technology
 from search_space import DesignPoint, KnobValue, design_point
 from studies.cost_models import COST_MODELS, model_maker
-from studies.scoring import DesignDetail, Scorer, Setting, design_details, setting_of
+from studies.design_details import DesignDetail, design_details
+from studies.scoring import Scorer, Setting, setting_of
 from studies.spec_tables import CostModelTable, ScenarioTable
 
 

@@ -24,7 +24,10 @@ GUARDS: Final = (
 
 
 def package(parameters: Parameters) -> str:
-    """The package: every parameter typed, named choices as enumerations, tables as arrays."""
+    """The package: every parameter typed, named choices as enumerations, tables as arrays.
+
+    Verilator is told not to warn of parameters that a chip leaves unused.
+    """
     body = [_number(parameter) for parameter in parameters.numbers]
     body += [line for choice in parameters.choices for line in _choice(choice)]
     body += [_vector(vector) for vector in parameters.vectors]
@@ -34,10 +37,12 @@ def package(parameters: Parameters) -> str:
             *_guarded(
                 "EDGE_DSE_PARAMS_PKG_SV",
                 [
+                    "// verilator lint_off UNUSED",
                     f"package {PACKAGE};",
                     f"  localparam logic [63:0] DESIGN_HASH = 64'h{parameters.design_hash};",
                     *body,
                     f"endpackage : {PACKAGE}",
+                    "// verilator lint_on UNUSED",
                 ],
             ),
             "",

@@ -28,8 +28,8 @@ from dse.exports.layout import (
 )
 from dse.exports.loading import ExportFolder
 from dse.exports.recomputed import ExportedDesign
+from studies.design_details import DesignDetail
 from studies.records import Figure
-from studies.scoring import DesignDetail
 
 COST_TOLERANCE: Final = 1e-9
 """Relative: the same arithmetic on another machine differs in the last digits."""

@@ -19,15 +19,13 @@ import numpy as np
 from hw_cost.gemm_costs import MatrixProduct
 from hw_cost.plugins.zigzag_chip import (
     UNBOUNDED_BITS,
-    Sharing,
     ZigZagAccelerator,
     accelerator_data,
     layer_data,
     mapping_data,
-    sharings,
-    tiling,
     zigzag_accelerator,
 )
+from hw_cost.plugins.zigzag_tiling import Sharing, sharings, tiling
 from hw_cost.units import BITS_PER_KIB, Floats
 
 __all__ = [

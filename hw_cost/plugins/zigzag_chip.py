@@ -22,6 +22,7 @@ import numpy as np
 from hw_cost.arithmetic import mac_energy_pj
 from hw_cost.gemm_costs import MatrixProduct, WeightPort
 from hw_cost.memory import sram_read_energy_pj, sram_write_energy_pj
+from hw_cost.plugins.zigzag_tiling import Sharing, tiling
 from hw_cost.technology import Technology
 from hw_cost.units import BITS_PER_KIB
 from search_space import HardwareKnobs, NumberFormat
@@ -134,78 +135,6 @@ def zigzag_accelerator(
         store_bits_per_cycle=round(port.word_bits),
         store_pj_per_bit=port.energy_pj_per_bit,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tiling:
-    """Blocks of a GEMM's result that the array works on.
-
-    Attributes:
-        row_blocks: blocks of at most n rows.
-        rows_in_block: rows of each when they are filled evenly.
-        column_blocks: blocks of n columns.
-        n: columns of each.
-    """
-
-    row_blocks: int
-    rows_in_block: int
-    column_blocks: int
-    n: int
-
-    @property
-    def rows(self) -> int:
-        """Rows of all blocks, padding included."""
-        return self.row_blocks * self.rows_in_block
-
-    @property
-    def columns(self) -> int:
-        """Columns of all blocks, padding included."""
-        return self.column_blocks * self.n
-
-
-def tiling(gemm: MatrixProduct, n: int) -> Tiling:
-    """Blocks of that GEMM on an n x n array."""
-    row_blocks = -(-gemm.rows // n)
-    return Tiling(
-        row_blocks=row_blocks,
-        rows_in_block=-(-gemm.rows // row_blocks),
-        column_blocks=-(-gemm.columns // n),
-        n=n,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sharing:
-    """Which blocks units share, and what one of them then has of the result.
-
-    Attributes:
-        loop: ZigZag's name of the loop over those blocks.
-        units: how many units have work.
-        rows: rows of one unit.
-        columns: columns of one unit.
-    """
-
-    loop: Literal["I", "J"]
-    units: int
-    rows: int
-    columns: int
-
-
-def sharings(tiles: Tiling, units: int) -> list[Sharing]:
-    """Units share the blocks of rows, or those of columns."""
-    by_rows = Sharing(
-        loop="I",
-        units=min(units, tiles.row_blocks),
-        rows=-(-tiles.row_blocks // units) * tiles.rows_in_block,
-        columns=tiles.columns,
-    )
-    by_columns = Sharing(
-        loop="J",
-        units=min(units, tiles.column_blocks),
-        rows=tiles.rows,
-        columns=-(-tiles.column_blocks // units) * tiles.n,
-    )
-    return [by_rows, by_columns] if units > 1 else [by_rows]
 
 
 def layer_data(gemm: MatrixProduct, a: ZigZagAccelerator) -> dict[str, Any]:

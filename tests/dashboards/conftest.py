@@ -79,54 +79,55 @@ def three_designs() -> list[dict[str, Any]]:
     ]
 
 
+def record_of(designs: list[dict[str, Any]], **entries: Any) -> Front:
+    """A front record of some designs; keywords replace its other entries."""
+    record: dict[str, Any] = {
+        "format": 1,
+        "title": "A small study",
+        "strategy": "nested",
+        "evaluator": "recorded",
+        "scenario": {"task": "SST-2", "padded_tokens": None, "deadline_ms": 5.0},
+        "objectives": [
+            {
+                "metric": "accuracy",
+                "direction": "maximize",
+                "axis": "linear",
+                "ideal": 0.95,
+                "reference": 0.5,
+            },
+            {
+                "metric": "energy_pj",
+                "direction": "minimize",
+                "axis": "log10",
+                "ideal": 1e6,
+                "reference": 1e9,
+            },
+        ],
+        "constraints": ["area_mm2 <= 3"],
+        "hypervolume": 0.5,
+        "history": [
+            {"trial": 1, "designs_scored": 100, "front_size": 1, "hypervolume": 0.2},
+            {"trial": 2, "designs_scored": 200, "front_size": 2, "hypervolume": 0.4},
+            {"trial": 3, "designs_scored": 300, "front_size": 2, "hypervolume": 0.4},
+            {"trial": 4, "designs_scored": 400, "front_size": 2, "hypervolume": 0.4},
+            {"trial": 5, "designs_scored": 500, "front_size": 3, "hypervolume": 0.5},
+        ],
+        "counts": {"trials": 5, "designs_scored": 500},
+        "provenance": {"seed": 7, "commit": "3f2c9a1d", "versions": {"numpy": "2.4"}},
+        "designs": designs,
+        "dominated": {
+            "columns": ["checkpoint", "accuracy", "energy_pj"],
+            "rows": [["minilm-exits", 0.7, 50e6], ["albert-mini", 0.75, None]],
+            "of": 497,
+        },
+    }
+    return Front.model_validate(record | entries)
+
+
 @pytest.fixture
 def make_front() -> MakeFront:
     """Makes a front record of some designs; keywords replace its other entries."""
-
-    def front(designs: list[dict[str, Any]], **entries: Any) -> Front:
-        record: dict[str, Any] = {
-            "format": 1,
-            "title": "A small study",
-            "strategy": "nested",
-            "evaluator": "recorded",
-            "scenario": {"task": "SST-2", "padded_tokens": None, "deadline_ms": 5.0},
-            "objectives": [
-                {
-                    "metric": "accuracy",
-                    "direction": "maximize",
-                    "axis": "linear",
-                    "ideal": 0.95,
-                    "reference": 0.5,
-                },
-                {
-                    "metric": "energy_pj",
-                    "direction": "minimize",
-                    "axis": "log10",
-                    "ideal": 1e6,
-                    "reference": 1e9,
-                },
-            ],
-            "constraints": ["area_mm2 <= 3"],
-            "hypervolume": 0.5,
-            "history": [
-                {"trial": 1, "designs_scored": 100, "front_size": 1, "hypervolume": 0.2},
-                {"trial": 2, "designs_scored": 200, "front_size": 2, "hypervolume": 0.4},
-                {"trial": 3, "designs_scored": 300, "front_size": 2, "hypervolume": 0.4},
-                {"trial": 4, "designs_scored": 400, "front_size": 2, "hypervolume": 0.4},
-                {"trial": 5, "designs_scored": 500, "front_size": 3, "hypervolume": 0.5},
-            ],
-            "counts": {"trials": 5, "designs_scored": 500},
-            "provenance": {"seed": 7, "commit": "3f2c9a1d", "versions": {"numpy": "2.4"}},
-            "designs": designs,
-            "dominated": {
-                "columns": ["checkpoint", "accuracy", "energy_pj"],
-                "rows": [["minilm-exits", 0.7, 50e6], ["albert-mini", 0.75, None]],
-                "of": 497,
-            },
-        }
-        return Front.model_validate(record | entries)
-
-    return front
+    return record_of
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import pytest
 from axe_core_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from dashboards.pages import front
+from dashboards.selection import ids_of_text
 from dse.watched_run import watched_runs
 from tests.dashboards.browser import PATIENCE_MS, Watched, served
 from tests.dse.commands import finished_run
@@ -39,16 +41,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory, small_traces: Path) -> Path
     made = finished_run(tiny_document(), tmp_path_factory.mktemp("made"), small_traces)
     root = tmp_path_factory.mktemp("runs")
     shutil.copytree(made, root / "finished")
-    running = root / "running"
-    shutil.copytree(made, running)
-    for name in ("front.json", "front.parquet", "trials.parquet", "manifest.json"):
-        (running / name).unlink()
-    content = (running / "journal.log").read_bytes()
-    (running / "journal.log").write_bytes(content[: content.index(b"\n", len(content) // 2) + 1])
+    half_done(made, root / "running")
     damaged = root / "damaged"
     damaged.mkdir()
     (damaged / "spec.json").write_text('{"title": "<img src=x onerror=alert(1)>"}')
     return root
+
+
+def half_done(finished: Path, path: Path) -> Path:
+    """A copy of a run as it was after half of its journal."""
+    shutil.copytree(finished, path)
+    for name in ("front.json", "front.parquet", "trials.parquet", "manifest.json"):
+        (path / name).unlink()
+    content = (path / "journal.log").read_bytes()
+    (path / "journal.log").write_bytes(content[: content.index(b"\n", len(content) // 2) + 1])
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +126,9 @@ def test_selection_is_one(watched: Watched) -> None:
     expect(page.locator("#front-command")).to_contain_text(
         "id == 0 or id == 2", timeout=PATIENCE_MS
     )
+    watched.drawn("front-graph")
+    page.wait_for_timeout(3_000)
+    expect(page.locator("#front-count")).to_contain_text("2 of")  # drawing it clears nothing
     page.get_by_role("button", name="Clear selection").click()
     expect(page.locator("#front-count")).to_contain_text("none selected", timeout=PATIENCE_MS)
 
@@ -139,6 +149,89 @@ def test_brush(watched: Watched) -> None:
         page.mouse.move(x, y, steps=6)
     page.mouse.up()
     expect(page.locator("#front-count")).to_contain_text("designs selected", timeout=PATIENCE_MS)
+
+
+# Where a point of the three axes is on the screen, as Plotly's scene projects it.
+_ON_SCREEN = """row => {
+  const plot = document.querySelector('#front-graph .js-plotly-plot');
+  const trace = plot.data.find(t => t.name === 'front');
+  const scene = plot._fullLayout.scene._scene, camera = scene.glplot.cameraParams;
+  const axes = ['x', 'y', 'z'].map(n => scene.fullSceneLayout[n + 'axis']);
+  let v = ['x', 'y', 'z'].map((n, i) => axes[i].d2l(trace[n][row]) * scene.dataScale[i]).concat(1);
+  for (const m of [camera.model, camera.view, camera.projection]) {
+    v = [0, 1, 2, 3].map(i => m[i] * v[0] + m[i + 4] * v[1] + m[i + 8] * v[2] + m[i + 12] * v[3]);
+  }
+  const box = scene.container.getBoundingClientRect();
+  return [box.x + box.width * (0.5 + 0.5 * v[0] / v[3]),
+          box.y + box.height * (0.5 - 0.5 * v[1] / v[3])];
+}"""
+
+
+def test_three_axes_select_by_clicks(watched: Watched) -> None:
+    """With a third axis a mouse's click selects a design for all, the next one lets it go again."""
+    page = watched.open("/front")
+    watched.drawn("front-graph")
+    page.locator("#front-z").click()
+    page.get_by_role("option", name="Area (mm²)").click()
+    plot = "document.querySelector('#front-graph .js-plotly-plot')"
+    trace = f"{plot}.data.find(t => t.name === 'front')"
+    page.wait_for_function(f"{trace}.type === 'scatter3d' && {plot}._fullLayout.scene?._scene")
+    page.locator("#front-graph").scroll_into_view_if_needed()
+    page.wait_for_timeout(2_000)  # the camera comes to rest
+    row = page.evaluate(f"{trace}.customdata.indexOf(1)")
+    hover = page.locator("#front-graph .hovertext")
+    for _ in range(2):
+        x, y = page.evaluate(_ON_SCREEN, row)
+        page.mouse.move(x - 40, y - 40)
+        page.mouse.move(x, y, steps=4)
+        expect(hover.first).to_contain_text("Design #1", timeout=PATIENCE_MS)
+        page.mouse.down()
+        page.wait_for_timeout(100)  # a scene looks at the mouse once a frame
+        page.mouse.up()
+        if page.evaluate("location.search.includes('select=')"):
+            break
+        expect(page.locator("#front-command")).to_contain_text("id == 1", timeout=PATIENCE_MS)
+        page.wait_for_function("location.search.includes('select=1')")
+        page.wait_for_function(f"{trace}.marker.size[{row}] > {trace}.marker.size[{row} ? 0 : 1]")
+        expect(page.locator("#front-grid [row-id='1'].ag-row-selected").first).to_be_visible()
+    expect(page.locator("#front-count")).to_contain_text("none selected", timeout=PATIENCE_MS)
+
+
+def test_ranges_on_parallel_axes_select(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A range dragged along an axis of the bulk figure selects for all; clearing lets it go."""
+    monkeypatch.setattr(front, "MOST_LINES", 1)
+    page = watched.open("/front")
+    watched.drawn("front-graph")
+    watched.drawn("front-parallel")
+    page.wait_for_timeout(1_500)  # axes can be dragged a moment after they are drawn
+    plot = "document.querySelector('#front-parallel .js-plotly-plot')"
+    axis = page.locator("#front-parallel .axis-brush .background").first
+    axis.scroll_into_view_if_needed()
+    box = axis.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"]
+    page.mouse.move(x, y + 0.35 * box["height"])
+    page.wait_for_timeout(300)
+    page.mouse.down()
+    page.wait_for_timeout(300)
+    page.mouse.move(x, y + 0.6 * box["height"], steps=4)
+    page.mouse.move(x, y + box["height"] - 3, steps=4)
+    page.wait_for_timeout(300)
+    page.mouse.up()
+    expect(page.locator("#front-count")).to_contain_text("designs selected", timeout=PATIENCE_MS)
+    page.wait_for_function("location.search.includes('select=')")
+    ids = ids_of_text(page.url.partition("select=")[2], 1_000)
+    dimension = f"{plot}._fullData[0].dimensions[0]"
+    low, high, values = page.evaluate(
+        f"[...[{dimension}.constraintrange].flat(2).slice(0, 2), [...{dimension}.values]]"
+    )
+    assert ids == [i for i, value in enumerate(values) if low <= value <= high]
+    assert 0 < len(ids) < len(values)
+    ticked = "document.querySelectorAll('#front-grid .ag-row-selected').length > 0"
+    page.wait_for_function(ticked)
+    page.get_by_role("button", name="Clear selection").click()
+    expect(page.locator("#front-count")).to_contain_text("none selected", timeout=PATIENCE_MS)
+    page.wait_for_function(f"!{dimension}.constraintrange")
 
 
 def test_click_through(watched: Watched) -> None:
@@ -171,8 +264,56 @@ def test_sliders(watched: Watched) -> None:
     thumb.focus()
     page.keyboard.press("Home")
     expect(facts).to_contain_text(re.compile(r"Energy per sentence, \+"), timeout=PATIENCE_MS)
+    line = "document.querySelector('#what-if-curve .js-plotly-plot').layout.shapes[0].x0"
+    page.wait_for_function(f"{line} === 0")
     page.get_by_role("button", name="Back to the design").click()
     expect(facts).not_to_contain_text("+", timeout=PATIENCE_MS)
+    page.wait_for_function(f"{line} > 0")
+
+
+def test_sliders_end_where_they_stand(watched: Watched) -> None:
+    """However fast a slider moves, the last answer is that of where it stands."""
+    page = watched.open("/what-if")
+    told = page.locator("#what-if-values")
+    expect(told).to_contain_text("scored in", timeout=PATIENCE_MS)
+    thumb = page.get_by_role("slider").first
+    thumb.focus()
+    for _ in range(25):
+        page.keyboard.press("ArrowRight")
+    value = float(thumb.get_attribute("aria-valuenow") or "nan")
+    expect(told).to_contain_text(f" {value:g}, deadline", timeout=PATIENCE_MS)
+
+
+def test_sliders_stay_while_the_run_goes_on(browser: Browser, folder: Path, tmp_path: Path) -> None:
+    """News of a running study leave sliders and figures as they stand; the sliders still answer."""
+    run = half_done(folder / "finished", tmp_path / "growing")
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    with (
+        served(watched_runs([run], tmp_path)) as address,
+        (run / "driver.lock").open() as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        watched = Watched(context.new_page(), address)
+        page = watched.open("/what-if?run=growing")
+        told = page.locator("#what-if-values")
+        expect(told).to_contain_text("scored in", timeout=PATIENCE_MS)
+        expect(page.locator("#state")).not_to_contain_text("12 of 12")
+        thumb = page.get_by_role("slider").first
+        thumb.focus()
+        page.keyboard.press("Home")
+        expect(told).to_contain_text(" 0, deadline", timeout=PATIENCE_MS)
+        facts = page.locator("#what-if-facts").inner_text()
+        thumb.evaluate("thumb => { window.thumb = thumb; }")
+        (run / "journal.log").write_bytes((folder / "finished" / "journal.log").read_bytes())
+        expect(page.locator("#state")).to_contain_text("12 of 12", timeout=PATIENCE_MS)
+        page.wait_for_timeout(3_000)
+        assert page.evaluate("window.thumb.isConnected")
+        expect(thumb).to_have_attribute("aria-valuenow", "0")
+        assert page.locator("#what-if-facts").inner_text() == facts
+        page.keyboard.press("ArrowRight")
+        expect(told).not_to_contain_text(" 0, deadline", timeout=PATIENCE_MS)
+    context.close()
+    assert watched.complaints == []
 
 
 def test_downloads(watched: Watched, tmp_path: Path) -> None:
@@ -189,7 +330,22 @@ def test_downloads(watched: Watched, tmp_path: Path) -> None:
         with page.expect_download() as figure:
             page.get_by_role("button", name=f"Save Exits as {kind}").click()
         assert figure.value.suggested_filename == f"design-exits.{kind.lower()}"
-    page = watched.open("/front")
+    unasked: list[str] = []
+    page.on("download", lambda download: unasked.append(download.suggested_filename))
+    page = watched.open("/front?run=finished&select=0,2")
+    watched.drawn("front-graph")
+    expect(page.locator("#front-count")).to_contain_text("2 of", timeout=PATIENCE_MS)
+    assert unasked == []
+    with page.expect_download() as selection:
+        page.locator("#front-export").click()
+    selection.value.save_as(tmp_path / "selection.zip")
+    with zipfile.ZipFile(tmp_path / "selection.zip") as archive:
+        for number in (0, 2):
+            assert f"finished-selection/design-{number}/design.json" in archive.namelist()
+    page.get_by_role("button", name="Clear selection").click()
+    expect(page.locator("#front-count")).to_contain_text("none selected", timeout=PATIENCE_MS)
+    page.locator("#front-export").click()
+    expect(page.locator("#front-exported")).to_contain_text("Select 1 to 8", timeout=PATIENCE_MS)
     with page.expect_download() as table:
         page.locator("#front-csv").click()
     table.value.save_as(tmp_path / "front.csv")

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboards import figures, front_figures
+from dashboards import front_figures, stack_figures
 from dashboards.figure_data import front_data, history_data
 from dashboards.menus import Choice, Menu
 from dashboards.stack_data import Stack, breakdown_stack, exit_stack, voltage_stack
@@ -170,19 +170,19 @@ def test_many_numbers_are_a_range_not_steps(make_front: MakeFront) -> None:
 def test_history_can_go_by_designs_or_trials(front: Front) -> None:
     """Hypervolume and front size go by designs scored first, by trials on request."""
     history = history_data(front)
-    figure = figures.history_figure(history)
+    figure = stack_figures.history_figure(history)
     assert list(figure.data[0].x) == [100, 200, 500]
     assert list(figure.data[0].y) == [0.2, 0.4, 0.5]
     assert list(figure.data[1].y) == [1, 2, 3]
     assert figure.layout.xaxis2.title.text == "Designs scored"
-    trials = figures.history_menu(history).choices[1]
+    trials = stack_figures.history_menu(history).choices[1]
     assert trials.traces["x"] == [[1, 2, 5], [1, 2, 5]]
 
 
 def test_breakdown_is_stacked_with_its_unit(front: Front) -> None:
     """Each part is one stacked series in the unit of the axis."""
     stack = breakdown_stack(front, "latency_ns", "latency_mean_ns")
-    figure = figures.breakdown_figure(stack, "Mean latency", "ms")
+    figure = stack_figures.breakdown_figure(stack, "Mean latency", "ms")
     assert [(bar.name, list(bar.y)) for bar in figure.data] == [
         ("Compute", [2, 2, 2]),
         ("Stream", [1, 1, 1]),
@@ -193,7 +193,9 @@ def test_breakdown_is_stacked_with_its_unit(front: Front) -> None:
 
 def test_breakdown_tells_shares(front: Front) -> None:
     """Pointing at a block tells its area and its share of the design's, whatever the axis shows."""
-    figure = figures.breakdown_figure(breakdown_stack(front, "area_mm2", "area_mm2"), "Area", "mm²")
+    figure = stack_figures.breakdown_figure(
+        breakdown_stack(front, "area_mm2", "area_mm2"), "Area", "mm²"
+    )
     sram, mac = figure.data
     assert (sram.name, mac.name) == ("SRAM", "MAC")
     np.testing.assert_allclose(sram.customdata, 3 * [[1.0, 200 / 3]])
@@ -204,17 +206,17 @@ def test_breakdown_tells_shares(front: Front) -> None:
 def test_more_parts_than_colours_are_summed() -> None:
     """Small parts beyond the colours are summed under one name, and nothing is lost."""
     values = np.arange(20.0, 0, -1).reshape(20, 1)
-    stack = figures.gathered(Stack(("#0",), tuple(f"p{i}" for i in range(20)), values, 1))
-    assert len(stack.parts) == figures.MAX_PARTS
+    stack = stack_figures.gathered(Stack(("#0",), tuple(f"p{i}" for i in range(20)), values, 1))
+    assert len(stack.parts) == stack_figures.MAX_PARTS
     assert stack.parts[-1] == "9 smaller parts"
     assert stack.values.sum() == values.sum()
 
 
 def test_shares_are_percent_with_units(front: Front) -> None:
     """Exit layers and voltages are stacked percentages, lowest first."""
-    exits = figures.exit_figure(exit_stack(front))
+    exits = stack_figures.exit_figure(exit_stack(front))
     assert [(bar.name, bar.y[0]) for bar in exits.data] == [("Layer 1", 25), ("Layer 2", 75)]
-    voltages = figures.voltage_figure(voltage_stack(front))
+    voltages = stack_figures.voltage_figure(voltage_stack(front))
     assert [(bar.name, bar.y[0]) for bar in voltages.data] == [("0.50 V", 60), ("0.80 V", 40)]
     assert "(%)" in exits.layout.yaxis.title.text
     assert "(%)" in voltages.layout.yaxis.title.text

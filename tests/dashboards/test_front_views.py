@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dashboards.design_table import design_columns, table_csv
-from dashboards.figure_data import front_data
+from dashboards.design_table import design_columns, design_grid, table_csv
+from dashboards.figure_data import FrontData, front_data
+from dashboards.front_columns import Column, KnobColumn
+from dashboards.front_figures import parallel_figure
 from dashboards.front_views import FrontChoice, Marked, front_view
 from dashboards.parallel_view import parallel_lines
 from dashboards.recommended import neighbour_sentence, recommended_designs
 from studies.records import Front
-from tests.dashboards.conftest import MakeFront, design, three_designs
+from tests.dashboards.conftest import MakeFront, design, record_of, three_designs
 
 CHOICE = FrontChoice(x="energy_pj", y="accuracy")
+LITTLE_FRONT = record_of(three_designs())
 
 
 def test_all_designs_are_in_the_figure(front: Front) -> None:
@@ -28,14 +36,61 @@ def test_all_designs_are_in_the_figure(front: Front) -> None:
     assert "%" in figure.layout.yaxis.title.text
 
 
-def test_selection_is_marked(front: Front) -> None:
-    """Selected designs are selected points; without a selection all are shown alike."""
-    data = front_data(front)
-    chosen = FrontChoice(x="energy_pj", y="accuracy", selected=(2,))
-    trace = next(t for t in front_view(data, front, chosen).data if t.name == "front")
-    assert list(trace.selectedpoints) == [2]
-    trace = next(t for t in front_view(data, front, CHOICE).data if t.name == "front")
-    assert trace.selectedpoints is None
+@given(
+    n=st.one_of(st.integers(1, 40), st.sampled_from([1_500, 1_501, 2_000, 2_001, 7_000])),
+    z=st.sampled_from(["", "area_mm2"]),
+    colour=st.integers(0, 5),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=30, deadline=None)
+def test_no_design_of_the_front_is_ever_dropped(n: int, z: str, colour: int, seed: int) -> None:
+    """However large a front is, every design is a point of the figure, a line and a row."""
+    data = made_up_data(n, np.random.default_rng(seed))
+    choice = FrontChoice(x="energy_pj", y="accuracy", z=z, colour=colour)
+    figure = front_view(data, LITTLE_FRONT, choice)
+    trace = next(t for t in figure.data if t.name == "front")
+    assert list(trace.customdata) == list(range(n))
+    for axis, name in zip("xyz", ("energy_pj", "accuracy", z), strict=True):
+        if name:
+            np.testing.assert_allclose(trace[axis], data.metric(name).values, rtol=1e-6)
+    (lines,) = parallel_figure(data).data
+    assert [len(axis.values) for axis in lines.dimensions] == [n] * len(lines.dimensions)
+    assert [row["id"] for row in design_grid(data, "grid").rowData] == list(range(n))
+
+
+def made_up_data(n: int, rng: np.random.Generator) -> FrontData:
+    """Columns of n designs with random figures and one knob of eight levels."""
+
+    def column(name: str, **own: Any) -> Column:
+        like = front_data(LITTLE_FRONT).metric(name)
+        return replace(like, values=rng.random(n) + 1, errors=rng.random(n), **own)
+
+    levels = tuple(2.0**i for i in range(8))
+    codes = rng.integers(0, 8, n).astype(np.intp)
+    metrics = [column(name) for name in ("accuracy", "energy_pj", "area_mm2")]
+    return replace(
+        front_data(LITTLE_FRONT),
+        n_front=n,
+        ids=np.arange(n, dtype=np.intp),
+        trials=np.arange(n, dtype=np.intp),
+        membership=np.full(n, np.nan),
+        knobs=(KnobColumn("mac_vector_size", "MACs", levels, codes),),
+        metrics=tuple(metrics),
+        report=column("accuracy"),
+        further=(),
+    )
+
+
+def test_many_designs_tell_of_themselves_by_their_values(front: Front) -> None:
+    """A crowd has no whole cards, which would be most of the figure's size."""
+    rng = np.random.default_rng(0)
+    few = front_view(made_up_data(1_500, rng), front, CHOICE).data[2]
+    many = front_view(made_up_data(1_501, rng), front, CHOICE).data[2]
+    assert (few.type, many.type) == ("scatter", "scattergl")
+    assert few.text is not None
+    assert many.text is None
+    assert "Design #%{customdata}" in many.hovertemplate
+    assert "µJ" in many.hovertemplate
 
 
 def test_front_line_joins_the_best_of_two(make_front: MakeFront) -> None:
@@ -75,6 +130,16 @@ def test_better_is_down_on_every_objective(front: Front) -> None:
             heights[number] = row[len(data.knobs) : n_axes].tolist()
     assert heights[0] == pytest.approx([0.0, 1.0])
     assert heights[2] == pytest.approx([1.0, 0.0])
+
+
+def test_ends_of_an_axis_are_told_apart(make_front: MakeFront) -> None:
+    """Number formats that are cut keep their widths, and no title loses its unit."""
+    formats = ("adaptivfloat<8,3>", "adaptivfloat<5,3>")
+    front = make_front([design(i, weight_format=name) for i, name in enumerate(formats)])
+    figure = parallel_lines(front_data(front), "light")
+    texts = [each.text for each in figure.layout.annotations]
+    assert {"af&lt;8,3&gt;", "af&lt;5,3&gt;"} <= set(texts)
+    assert "Energy<br>per<br>sentence<br>(µJ)" in figure.layout.xaxis.ticktext
 
 
 def test_markup_in_a_record_stays_text(make_front: MakeFront) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dse.evaluation import Evaluation, Flat, Outcome
+from dse.evaluation import Evaluation, Flat
 from dse.executors import Executor, Kind
 from dse.finish import front_of
+from dse.outcomes import Outcome
 from dse.racing import Rivals
 from dse.search import Search
 from dse.storage import open_storage
@@ -150,3 +152,13 @@ def finished(finished_once: Path, tmp_path: Path) -> str:
     """A copy of the finished run, its path relative."""
     shutil.copytree(finished_once, tmp_path / "run")
     return "run"
+
+
+@pytest.fixture
+def far_east() -> Iterator[None]:
+    """A clock nine hours ahead of UTC."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()

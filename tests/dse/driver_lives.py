@@ -31,7 +31,7 @@ _CAUGHT: Final = 1 << (signal.SIGTERM - 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumption:
-    """How long a resumed driver took until it gave out its first task, s.
+    """How long a resumed driver took until the study went on (`tests.dse.driver_process`), s.
 
     Attributes:
         imports_cpu_s: processor time from the start of the process until everything was imported;
@@ -51,9 +51,9 @@ class Life:
 
     Attributes:
         exit_code: of the process, the negative number of the signal that killed it.
-        seconds: from its start to its end.
+        seconds: from when everything was imported to its end; from its start if it does not say.
         told: numbers of the trials that it was told as kept.
-        resumption: how it began; None if it gave out no task.
+        resumption: how it began; None if the study did not go on.
         stderr: what it printed there.
     """
 
@@ -70,8 +70,8 @@ class Ending:
 
     Attributes:
         number: of the signal.
-        after_s: seconds from the start of the process; of signals that it may catch, from when it
-            does, which is before its imports.
+        after_s: seconds; of SIGKILL from when everything is imported, of signals that it may catch
+            from when it does, which is before.
     """
 
     number: int
@@ -95,8 +95,11 @@ def lived(run: Run, way: Way, which: FailingCall, ending: Ending | None) -> Life
     os.close(write)
     with os.fdopen(read) as pipe:
         if ending is not None and ending.number != signal.SIGKILL:
+            lines: list[str] = []
             while _waited(process, 0.001) is None and not _caught(process) & _CAUGHT:
                 pass
+        else:
+            lines = [pipe.readline()]
         code = _waited(process, None if ending is None else ending.after_s)
         if code is None:
             assert ending is not None
@@ -104,16 +107,19 @@ def lived(run: Run, way: Way, which: FailingCall, ending: Ending | None) -> Life
             os.kill(process.pid, ending.number)
             code = _waited(process, None)
         assert code is not None
-        life = Life(code, time.monotonic() - started, stderr=said.read_text())
+        ended = time.monotonic()
+        life = Life(code, ended - started, stderr=said.read_text())
         imports_s: float | None = None
-        for line in pipe.read().splitlines():
+        for line in "".join([*lines, *pipe]).splitlines():
             word, *values = line.split()
             if word == "told":
                 life.told.add(int(values[0]))
-            elif word == "imported":
-                imports_s = None if way == "forked" else float(values[0])
+                continue
+            cpu_s, at = map(float, values)
+            if word == "imported":
+                imports_s = None if way == "forked" else cpu_s
+                life.seconds = ended - at
             else:
-                cpu_s, at = map(float, values)
                 life.resumption = Resumption(
                     imports_cpu_s=imports_s,
                     state_cpu_s=cpu_s - (imports_s or 0.0),

@@ -1,8 +1,9 @@
 """``dse`` in a process of its own that tells what it does, and may be killed within a call.
 
 ``python -m tests.dse.driver_process PIPE NTH AFTER_BYTES KIND WORDS...`` is ``dse WORDS...``. It
-writes lines to the descriptor PIPE: ``imported CPU``, ``ready CPU WALL`` when it gives out its
-first task, and ``told NUMBER`` for each trial that it is told as kept. It kills itself within the
+writes lines to the descriptor PIPE: ``imported CPU WALL``, ``ready CPU WALL`` when the study goes
+on, and ``told NUMBER`` for each trial that it is told as kept. A study goes on when a task is given
+out, a trial is told, or, where none is left, the records are written. It kills itself within the
 call that `FailingCall` names. CPU is processor time since the start of the process, WALL the
 monotonic clock of the machine, both in seconds.
 """
@@ -36,25 +37,30 @@ def main(words: list[str]) -> int:
     import dse.driver
     from dse.executors import InlineExecutor
     from dse.search import Search
+    from dse.trials_table import write_trials
 
-    say(f"imported {time.process_time()}")
-    submit, note = InlineExecutor.submit, Search._note
-    ready: list[Callable[[], None]] = [
-        lambda: say(f"ready {time.process_time()} {time.monotonic()}")
-    ]
+    say(f"imported {time.process_time()} {time.monotonic()}")
+    settle = Search._settle
+    waiting = [True]
 
-    def submitting(self: InlineExecutor, *task: Any) -> None:
-        if ready:
-            ready.pop()()
-        submit(self, *task)
+    def going_on(real: Callable[..., Any]) -> Callable[..., Any]:
+        def first(*arguments: Any) -> Any:
+            if waiting:
+                waiting.clear()
+                say(f"ready {time.process_time()} {time.monotonic()}")
+            return real(*arguments)
 
-    def noting(self: Search, told: Any) -> None:
-        note(self, told)
-        say(f"told {told.number}")
+        return first
+
+    def settling(self: Search, *arguments: Any) -> Any:
+        outcome = settle(self, *arguments)
+        say(f"told {self.told[-1].number}")
+        return outcome
 
     with (
-        mock.patch.object(InlineExecutor, "submit", submitting),
-        mock.patch.object(Search, "_note", noting),
+        mock.patch.object(InlineExecutor, "submit", going_on(InlineExecutor.submit)),
+        mock.patch.object(Search, "_settle", going_on(settling)),
+        mock.patch("dse.driver.write_trials", going_on(write_trials)),
         failing_call(FailingCall(int(nth), int(after_bytes), kind), kill),
     ):
         return dse.cli.main(command)

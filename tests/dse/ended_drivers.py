@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ class Whole:
         rows: its trials.
         front: its front.
         calls: kinds of the files of all calls that wrote to the disk.
-        seconds: that it took, as the others are driven.
+        seconds: that it took, as the others are driven (`tests.dse.driver_lives.Life`).
     """
 
     rows: Rows
@@ -38,13 +37,13 @@ def whole_run(folder: Path, traces: Path, trials: int, way: Way) -> Whole:
     with failing_call(FailingCall(0), lambda: None) as calls:
         assert silently(run.command()) in FINISHED
     other = Run(folder / "whole", traces, trials)
-    started = time.monotonic()
-    assert lived(other, way, FailingCall(0), None).exit_code in FINISHED
+    life = lived(other, way, FailingCall(0), None)
+    assert life.exit_code in FINISHED
     return Whole(
         rows=run.told(),
         front=without_origin(run.front()),
         calls=tuple(calls),
-        seconds=time.monotonic() - started,
+        seconds=life.seconds,
     )
 
 
@@ -63,7 +62,7 @@ class Kills:
 
     Attributes:
         tallies: by where they were killed.
-        resumptions: of those that went on and took on a trial.
+        resumptions: of those after which the next driver lived until the study went on.
     """
 
     tallies: list[Tally]
@@ -95,13 +94,15 @@ def kills(folder: Path, traces: Path, trials: int, count: int, seed: int, way: W
         run = Run(folder / f"run-{runs}", traces, trials)
         told: set[int] = set()
         tally = tallies["time"]
+        was_killed = False
         while True:
             is_resumed = run.command()[0] == "resume"
             moment = rng.choice(list(_MOMENTS)) if n_killed < count else ""
             life = lived(run, way, *_way_to_die(rng, moment, whole.calls, usual_s))
             told |= life.told
-            if is_resumed and life.resumption is not None:
+            if was_killed and life.resumption is not None:
                 resumptions.append(life.resumption)
+            was_killed = True
             if life.exit_code != -signal.SIGKILL:
                 usual_s = usual_s if is_resumed else min(usual_s, life.seconds)
                 break

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-from dse.evaluation import Evaluation, Outcome
+from dse.evaluation import Evaluation
 from dse.executors import InlineExecutor
+from dse.outcomes import Outcome
 from tests.dse.conftest import FormulaExecutor, opened, quiet
 from tests.dse.reliability import Tally, rows_of
 from tests.small_study import small_document, spec_with

@@ -266,13 +266,15 @@ def failed_writes(folder: Path, traces: Path, trials: int, stride: int = 1) -> T
 @contextlib.contextmanager
 def _noted(acknowledged: Rows) -> Iterator[None]:
     """Note each trial that a driver in this process is told as kept."""
-    note = Search._note
+    settle = Search._settle
 
-    def noting(self: Search, told: Any) -> None:
-        note(self, told)
-        acknowledged[told.number] = rows_of(self)[told.number]
+    def settling(self: Search, *arguments: Any) -> Any:
+        outcome = settle(self, *arguments)
+        number = self.told[-1].number
+        acknowledged[number] = rows_of(self)[number]
+        return outcome
 
-    with mock.patch.object(Search, "_note", noting):
+    with mock.patch.object(Search, "_settle", settling):
         yield
 
 

@@ -33,7 +33,10 @@ COUNTS: Final = ("count", "lost", "detected", "mended", "tracebacks")
 """Numbers of a `Tally`, which add up."""
 
 MOST_CPU_S: Final = 5.0
-"""Processor time within which a resumed driver gives out its first task, imports included."""
+"""Processor time within which a resumed study goes on, imports included."""
+
+MOST_S: Final = 5.0
+"""Time on the clock within which it goes on where the machine has nothing else to do."""
 
 ABOUT: Final = """# Reliability
 
@@ -140,32 +143,53 @@ def page(found: Findings, seed: int) -> str:
     ]
     lines += ["", f"Seed {seed}, Python {platform.python_version()}."]
     if found.resumptions:
-        lines += ["", _until_the_next_trial(found.resumptions)]
+        lines += ["", *_resumed(found.resumptions, _kills(found.tallies))]
     return "\n".join(lines) + "\n" + NOTES
 
 
-def _until_the_next_trial(resumptions: Sequence[Resumption]) -> str:
-    """How long resumed drivers took, in words."""
-    states = [r.state_cpu_s for r in resumptions]
+def _kills(tallies: Iterable[Tally]) -> int:
+    return sum(tally.count for tally in tallies if tally.fault.startswith("'kill -9'"))
+
+
+def _resumed(resumptions: Sequence[Resumption], n_kills: int) -> list[str]:
+    """How long resumed drivers took: words, a table, and what counts as a failure.
+
+    Args:
+        resumptions: those that were measured.
+        n_kills: drivers that were killed.
+    """
+    in_time = sum(r.wall_s <= MOST_S for r in resumptions)
     own = [r for r in resumptions if r.imports_cpu_s is not None]
-    text = (
-        f"After a kill {len(resumptions)} drivers went on and took on a trial. Loading what the "
-        f"run had reached took {_median_and_most(states)} of processor time"
-    )
+    forked = [r for r in resumptions if r.imports_cpu_s is None]
+    lines = [
+        f"After {len(resumptions)} of {n_kills} kills the next driver lived until the study went "
+        "on: until a task was given out, a trial was told or, where none was left, the records "
+        "were written. The others were killed again before that. How long it took from the start "
+        "of the process, or from its fork:",
+        "",
+        "| driver | resumed | on the clock, median | at most | processor, median | at most |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, kind in (
+        ("`dse resume`, a process of its own", own),
+        ("forked, with everything imported", forked),
+    ):
+        if kind:
+            wall = [r.wall_s for r in kind]
+            cpu = [(r.imports_cpu_s or 0.0) + r.state_cpu_s for r in kind]
+            columns = (statistics.median(wall), max(wall), statistics.median(cpu), max(cpu))
+            lines.append(f"| {name} | {len(kind)} | {' | '.join(f'{s:.2f} s' for s in columns)} |")
     if own:
-        imports = _median_and_most([r.imports_cpu_s or 0.0 for r in own])
-        wall = _median_and_most([r.wall_s for r in own])
-        text += (
-            f"; the {len(own)} of them that were processes of their own (the others were forked) "
-            f"took {imports} for their imports before that, and from the start of the process to "
-            f"the trial {wall} on the clock of a machine of {os.cpu_count()} cores "
-            f"({platform.machine()}) that was busy with other work"
-        )
-    return f"{text}. More than {MOST_CPU_S:g} s of processor time in all is a failure."
-
-
-def _median_and_most(seconds: Sequence[float]) -> str:
-    return f"{statistics.median(seconds):.1f} s (at most {max(seconds):.1f} s)"
+        imports = statistics.median(r.imports_cpu_s or 0.0 for r in own)
+        lines += ["", f"Of a process of its own, {imports:.2f} s of processor time are imports."]
+    lines += [
+        "",
+        f"{in_time} of {len(resumptions)} went on within {MOST_S:g} s on the clock. The machine "
+        f"({os.cpu_count()} cores, {platform.machine()}) had {os.getloadavg()[2]:.1f} processes "
+        "that wanted to run in the last quarter of an hour, those of this page included, so what "
+        f"decides is processor time: more than {MOST_CPU_S:g} s of it is a failure.",
+    ]
+    return lines
 
 
 def main() -> int:

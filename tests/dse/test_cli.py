@@ -12,7 +12,8 @@ import pytest
 from dse.cli import main
 from dse.commands import app
 from dse.errors import EXIT_CODES
-from dse.evaluation import Evaluation, Outcome
+from dse.evaluation import Evaluation
+from dse.outcomes import Outcome
 from studies.records import read_front
 from studies.spec import read_spec, spec_of
 from tests.dse.commands import json_of, text_of

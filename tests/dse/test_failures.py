@@ -11,7 +11,8 @@ import pytest
 
 from dse import preparation_commands
 from dse.cli import main
-from dse.evaluation import Evaluation, Outcome
+from dse.evaluation import Evaluation
+from dse.outcomes import Outcome
 from studies.records import read_front
 from tests.dse.commands import failure, text_of
 from tests.dse.conftest import MakeStudy
@@ -250,9 +251,11 @@ class TestFailures:
     def test_wrong_database(
         self, make_study: MakeStudy, small_traces: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """A database that cannot be opened ends with 2."""
-        words = ["run", make_study(), "--traces", str(small_traces), "--storage", "nosuch://x"]
-        assert "--storage 'nosuch://x' cannot be opened" in failure(capsys, 2, *words)
+        """A database that cannot be opened ends with 2, and so does one of an unknown kind."""
+        words = ["run", make_study(), "--traces", str(small_traces), "--storage"]
+        missing = "sqlite:////no/such/folder/x.db"
+        assert f"--storage {missing!r} cannot be opened" in failure(capsys, 2, *words, missing)
+        assert "--storage of the kind 'nosuch'" in failure(capsys, 2, *words, "nosuch://x")
 
     @pytest.mark.parametrize("position", [0, 1])
     def test_debug_shows_where(self, position: int, capsys: pytest.CaptureFixture[str]) -> None:

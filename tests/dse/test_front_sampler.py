@@ -34,24 +34,39 @@ def test_every_setting_once(tmp_path: Path, evaluation_of: MakeEvaluation) -> No
     assert search.told[8].repeated_of is not None
 
 
-def test_traces_are_shared_first(tmp_path: Path, evaluation_of: MakeEvaluation) -> None:
-    """With traces that are shared at hardly any cost, those are used up before a new one."""
-    options = {"n_startup_trials": 2, "shared_trace_cost": 1e-6}
-    spec = spec_with(tiny_document(), trials=8, sampler={"name": "fronts", "options": options})
-    search = searched(spec, tmp_path, evaluation_of)
-    keys = [model_knobs(told.flat).trace_key() for told in search.told]
-    assert len(set(keys[:2])) == 2  # spread over the space
-    assert len(set(keys[:4])) == 2
+def test_shared_traces_are_preferred(tmp_path: Path, evaluation_of: MakeEvaluation) -> None:
+    """With traces that are shared at hardly any cost, no more are measured than at full cost."""
+    counts = []
+    for cost in (1e-6, 1.0):
+        options = {"n_startup_trials": 2, "shared_trace_cost": cost}
+        spec = spec_with(tiny_document(), trials=5, sampler={"name": "fronts", "options": options})
+        search = searched(spec, tmp_path / str(cost), evaluation_of)
+        keys = [model_knobs(told.flat).trace_key() for told in search.told]
+        assert len(set(keys[:2])) == 2  # the least compressed setting of each checkpoint
+        counts.append(len(set(keys)))
+    assert counts[0] <= counts[1]
 
 
 def test_seed_decides(tmp_path: Path, evaluation_of: MakeEvaluation) -> None:
     """The same seed gives the same trials; another one others."""
     tried = []
+    sampler = {"name": "fronts", "options": {"n_startup_trials": 4}}
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        spec = spec_with(tiny_document(), trials=5, seed=seed, sampler=FRONTS)
+        spec = spec_with(tiny_document(), trials=5, seed=seed, sampler=sampler)
         search = searched(spec, tmp_path / name, evaluation_of)
         tried.append([str(told.flat) for told in search.told])
     assert tried[0] == tried[1] != tried[2]
+
+
+def test_least_compressed_first(tmp_path: Path, evaluation_of: MakeEvaluation) -> None:
+    """It begins with the setting of most bits of each checkpoint, in the order of the space."""
+    spec = spec_with(tiny_document(), trials=2, sampler=FRONTS)
+    search = searched(spec, tmp_path, evaluation_of)
+    names = ("checkpoint", "weight_format")
+    assert [tuple(told.flat[name] for name in names) for told in search.told] == [
+        ("own-layers", "adaptivfloat<8,3>"),
+        ("one-layer", "adaptivfloat<8,3>"),
+    ]
 
 
 def test_goes_on_where_it_was(tmp_path: Path, evaluation_of: MakeEvaluation) -> None:

@@ -76,3 +76,17 @@ def test_answered_before_the_imports(repository: Path) -> None:
     rooms = {"dse", "dse.cli", "dse.interruption"}
     assert {name for name in listed if name.split(".")[0] == "dse"} == rooms
     assert not {"numpy", "numba", "optuna", "pydantic", "rich", "torch", "typer"} & {*listed}
+
+
+def test_a_resumed_run_does_not_wait(repository: Path) -> None:
+    """What a run with a journal file has no need of is not imported before it goes on."""
+    code = "import dse.cli, dse.commands, dse.driver, sys; print(*sys.modules)"
+    listed = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+    ).stdout.split()
+    needless = {"plotly", "ray", "scipy.linalg", "sklearn", "sqlalchemy", "torch", "transformers"}
+    assert not needless & {*listed}

@@ -34,13 +34,13 @@ class TestFollower:
     def test_told_trials_come_in_order(self, journal: Path) -> None:
         """Told trials are given back with their attributes; the one in the air is known."""
         follower = JournalFollower(journal)
-        told = follower.advance()
+        told = list(follower.advance())
         assert [trial.number for trial in told] == [0, 1]
         assert told[1].attributes["flat"] == {"mac_vector_size": 1}
         assert told[0].started is not None
         assert told[0].completed is not None
         assert [trial.completed is None for trial in follower.trials] == [False, False, True]
-        assert follower.advance() == []
+        assert list(follower.advance()) == []
 
     def test_any_cut_gives_the_same_in_two_looks(self, journal: Path) -> None:
         """Wherever a write was cut off, the next look loses and doubles no trial."""
@@ -57,7 +57,7 @@ class TestFollower:
     def test_a_shorter_file_is_read_anew(self, journal: Path) -> None:
         """A journal that was written anew is not taken for an old one."""
         follower = JournalFollower(journal)
-        follower.advance()
+        list(follower.advance())
         lines = journal.read_bytes().splitlines(keepends=True)
         last = next(i for i, line in enumerate(lines) if b'"op_code":6' in line)
         whole = next(i for i in range(last, len(lines)) if b'"group":' in lines[i])
@@ -69,4 +69,4 @@ class TestFollower:
         content = journal.read_bytes()
         journal.write_bytes(content.replace(b'"mac_vector_size":0', b'"mac_vector_size":9'))
         with pytest.raises(RunFolderError, match=r"journal\.log: damaged .*checksum"):
-            JournalFollower(journal).advance()
+            list(JournalFollower(journal).advance())

@@ -12,7 +12,9 @@ import pytest
 
 from dse import executors, live, recording
 from dse.cli import main
-from dse.evaluation import Evaluation, Outcome, SourceOptions
+from dse.evaluation import Evaluation
+from dse.outcomes import Outcome
+from dse.trace_sources import SourceOptions
 from evaluators.checkpoint_folders import save_checkpoint
 from evaluators.checkpoints import shipped_checkpoints
 from evaluators.glue import TaskData
@@ -202,13 +204,13 @@ def test_recording_goes_on_in_the_middle(
     monkeypatch.setattr(multiprocessing, "get_context", lambda _: InlineContext)
     monkeypatch.setattr(recording, "_SOURCES", {})
     spec = spec_of(document, "test")
-    recording.record_grid(spec, str(tmp_path), tmp_path / "once", tmp_path / "work", 1, [])
+    recording.record_grid([spec], str(tmp_path), tmp_path / "once", tmp_path / "work", 1, [])
     assert len(json.loads((tmp_path / "work" / "seconds.json").read_text())) == 2
     damaged, gone = sorted((tmp_path / "work").glob("*.trace"))
     damaged.write_bytes(b"")
     gone.unlink()
     capsys.readouterr()
-    recording.record_grid(spec, str(tmp_path), tmp_path / "again", tmp_path / "work", 1, [])
+    recording.record_grid([spec], str(tmp_path), tmp_path / "again", tmp_path / "work", 1, [])
     assert capsys.readouterr().err.count("it is measured again.") == 1
     once, again = (RecordedTraces(tmp_path / name) for name in ("once", "again"))
     assert once.settings() == again.settings()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dse.cli import main
-from dse.evaluation import SourceOptions, make_source
 from dse.options import data_source
+from dse.trace_sources import SourceOptions, make_source
 from evaluators.tasks import WNLI, glue_task
 from studies.recorded import RecordedTracesError
 from studies.records import read_front

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from dse.dry_run import dry_run
 from dse.new_study import TARGETS, study_text
+from dse.outcomes import Outcome
 from dse.refining import narrowed
+from dse.trace_sources import SourceOptions
 from evaluators.tasks import TASKS
 from search_space import Dimension
 from studies.design_lists import read_designs
@@ -75,6 +78,28 @@ class TestDryRun:
         assert f"{found['size']:,} distinct designs" in printed
         assert printed.endswith(f"Next:   dse run {study}\n")
         assert sorted(Path.cwd().iterdir()) == before
+
+    @pytest.mark.parametrize(
+        ("strategy", "workers", "seconds"), [("nested", 2, 32), ("joint", 1, 34)]
+    )
+    def test_what_is_done_once_is_counted_once(
+        self,
+        strategy: str,
+        workers: int,
+        seconds: float,
+        make_study: MakeStudy,
+        small_traces: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """32 s at first, 2 s again, two trials: 30 s are those of the start, not of a trial."""
+        changes = {"search.strategy": strategy, "search.trials": 2, "search.workers": workers}
+        spec = read_spec(Path(make_study(changes)))
+        outcome = Outcome(state="infeasible", reason="made up")
+        taken = iter([32.0, 2.0])
+        monkeypatch.setattr("dse.dry_run.timed", lambda *_: (outcome, next(taken)))
+        options = SourceOptions(glue_dir=None, cache=None, recorded=str(small_traces))
+        found = dry_run(spec, options)
+        assert found.seconds == seconds
 
 
 class TestRefine:

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from dse.cli import main
-from dse.evaluation import SourceOptions
 from dse.executors import InlineExecutor, RayExecutor
 from dse.search import Search
+from dse.trace_sources import SourceOptions
 from hw_cost import load_technology
 from hw_cost.testing import check_cost_model, example_inputs
 from studies.records import read_front

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dse.evaluation import Evaluation, Outcome, looks_of
+from dse.evaluation import Evaluation
 from dse.executors import InlineExecutor
+from dse.outcomes import Outcome
 from dse.racing import StagedTraces
 from dse.search import Search
+from dse.trace_sources import looks_of
 from dse.trials_table import trial_rows
 from evaluators.traces import ExitTrace
 from search_space import MODEL_KNOBS, ModelKnobs, model_knobs

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from dse import executors
-from dse.evaluation import Flat, Outcome, SourceOptions
+from dse.evaluation import Flat
 from dse.executors import Executor, InlineExecutor, Kind, RayExecutor
+from dse.outcomes import Outcome
 from dse.racing import Rivals
 from dse.search import Search
+from dse.trace_sources import SourceOptions
 from dse.trials_table import trial_rows
 from search_space import MODEL_KNOBS
 from studies.recorded import RecordedTracesError
@@ -58,11 +60,19 @@ def inline(
 
 
 def test_same_front_as_in_one_process(
-    spec: StudySpec, options: SourceOptions, inline: Search, tmp_path: Path
+    spec: StudySpec,
+    options: SourceOptions,
+    inline: Search,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Over all settings two workers find the front of one process, and Ray is stopped again."""
+    """Over all settings two workers find the front of one process, and Ray is stopped again.
+
+    A cluster that is known here, as Ray's own variable may name one, is not joined unasked.
+    """
     import ray
 
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     said: list[str] = []
     executor = RayExecutor(spec, options, 2, None, said.append)
     try:
@@ -116,7 +126,13 @@ def running_ray() -> Iterator[None]:
     """Ray, started once and stopped at the end."""
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        _node_ip_address="127.0.0.1",
+        log_to_driver=False,
+    )
     yield
     ray.shutdown()
 

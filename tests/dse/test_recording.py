@@ -10,7 +10,12 @@ import pytest
 from rich.console import Console
 
 from dse.cli import main
-from dse.recording import _kept_seconds
+from dse.errors import UsageError
+from dse.folder_locks import held_alone
+from dse.recording import _kept_seconds, grid_of, record_tasks, union_of
+from studies.presets import load_study
+from studies.spec import StudySpec
+from studies.whole_files import UnwritableError
 
 
 @pytest.mark.parametrize(
@@ -52,3 +57,66 @@ def test_notes_of_time_come_back(tmp_path: Path) -> None:
     assert _kept_seconds(path, Console(file=io.StringIO())) == {"a": 1.5}
     path.write_text(json.dumps({"work/b.npz": 2}))
     assert _kept_seconds(path, Console(file=io.StringIO())) == {"b": 2.0}
+
+
+def changed(spec: StudySpec, **space: object) -> StudySpec:
+    """The study with other values of some knobs and no conditions."""
+    document = spec.document() | {"conditions": []}
+    return StudySpec.model_validate(document | {"space": {**document["space"], **space}})
+
+
+def test_grids_are_united_by_hand() -> None:
+    """Of grids of 2 and 3 settings that share one, 4 are recorded, those of the first study first.
+
+    Cells that are read as they were written need no trace of their own.
+    """
+    preset = load_study("edgebert-sst2")
+    one = {
+        "checkpoint": "albert-mini",
+        "span_budget_tokens": 128,
+        "embedding_sparsity": 0.6,
+        "weight_format": "adaptivfloat<8,3>",
+        "activation_format": "adaptivfloat<8,3>",
+    }
+    first = changed(preset, **one, encoder_sparsity=[0.0, 0.5])
+    second = changed(preset, **one, encoder_sparsity=[0.3, 0.5, 0.7])
+    assert [len(grid_of(spec.search_space())) for spec in (first, second)] == [2, 3]
+    assert [knobs.encoder_sparsity for knobs in union_of([first, second])] == [0.0, 0.5, 0.3, 0.7]
+
+
+def test_studies_that_do_not_go_together_are_refused() -> None:
+    """Two tasks, or two folders under one name, are told before any work."""
+    preset = load_study("edgebert-sst2")
+    other = preset.model_copy(
+        update={"scenario": preset.scenario.model_copy(update={"task": "RTE"})}
+    )
+    nowhere = Path("not-there")
+    with pytest.raises(UsageError, match="studies on the tasks SST-2 and on RTE: traces of the"):
+        record_tasks([preset, other], "not-there", nowhere, nowhere, 1, [])
+
+    def with_own(folder: str) -> StudySpec:
+        evaluator = preset.evaluator.model_copy(update={"checkpoints": {"mine": folder}})
+        return preset.model_copy(update={"evaluator": evaluator})
+
+    with pytest.raises(UsageError, match="checkpoint 'mine' is 'a' in one study and 'b' in ano"):
+        union_of([with_own("a"), with_own("b")])
+
+
+def test_one_process_records_in_a_folder(tmp_path: Path) -> None:
+    """A second recorder in the same work folder is told so before it measures anything."""
+    spec, work = load_study("edgebert-sst2"), tmp_path / "work"
+    work.mkdir()
+    with (
+        held_alone(work / "record.lock", AssertionError()),
+        pytest.raises(UsageError, match="another 'dse record' is writing there"),
+    ):
+        record_tasks([spec], "not-there", tmp_path / "out", work, 1, [])
+    assert [path.name for path in work.iterdir()] == ["record.lock"]
+
+
+def test_a_work_folder_that_cannot_be(tmp_path: Path) -> None:
+    """A file in the place of the work folder is told."""
+    work = tmp_path / "work"
+    work.write_text("a file")
+    with pytest.raises(UnwritableError, match="cannot be written"):
+        record_tasks([load_study("edgebert-sst2")], "not-there", tmp_path / "out", work, 1, [])

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from dse.errors import EvaluationError
-from dse.evaluation import Flat, Outcome
+from dse.evaluation import Flat
 from dse.executors import InlineExecutor
 from dse.finish import write_front_table
+from dse.outcomes import Outcome
 from dse.search import MAX_FAILURES, Search
 from dse.storage import open_storage
 from dse.strategies import FITS

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from dse.evaluation import Evaluation, Flat, Outcome
+from dse.evaluation import Evaluation, Flat
 from dse.executors import Kind
+from dse.outcomes import Outcome
 from dse.racing import Rivals
 from dse.search import Search
 from dse.trials_table import trial_rows

@@ -15,8 +15,8 @@ from dse.storage import open_storage
 from dse.strategies import FITS
 from dse.trials_table import trial_rows
 from search_space import MODEL_KNOBS
+from studies.search_tables import SamplerTable
 from studies.spec import StudyFileError, StudySpec, spec_of
-from studies.spec_tables import SamplerTable
 from tests.dse.conftest import MakeEvaluation, opened, quiet
 from tests.small_study import changed, spec_with, tiny_document
 

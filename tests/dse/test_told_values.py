@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dse.errors import UsageError
-from dse.evaluation import Outcome
+from dse.outcomes import Outcome
 from dse.told_values import checked_name, checked_outcome
 from studies.metrics import METRICS
 from tests.small_study import small_document, spec_with

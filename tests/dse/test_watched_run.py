@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dse import live_front
 from dse.errors import RunFolderError
 from dse.importance import LEAST_TRIALS
 from dse.liveness import is_driven
 from dse.watched_run import WatchedRun, watched_runs
-from studies.health import findings
+from studies.health import Finding, findings
+from studies.run_snapshot import RunSnapshot
 from studies.trial_table import TrialTable
 from tests.dse.commands import failure, finished_run, json_of, text_of
 from tests.small_study import changed, tiny_document
@@ -22,16 +24,20 @@ from tests.small_study import changed, tiny_document
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", params=["nested", "joint"])
+KINDS: dict[str, dict[str, object]] = {
+    "nested": {"search.strategy": "nested"},
+    "joint": {"search.strategy": "joint", "search.trials": 40},
+    "raced": {"search.racing": {"looks": [15, 30], "risk": 0.05, "accuracy_ceiling": 1.0}},
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def run(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small_traces: Path
 ) -> Path:
-    """The folder of a finished run of either strategy."""
-    changes = {"search.strategy": request.param}
-    if request.param == "joint":
-        changes["search.trials"] = 40
+    """The folder of a finished run of either strategy, and of one with racing."""
     folder = tmp_path_factory.mktemp(request.param)
-    return finished_run(changed(tiny_document(), changes), folder, small_traces)
+    return finished_run(changed(tiny_document(), KINDS[request.param]), folder, small_traces)
 
 
 @pytest.fixture
@@ -42,6 +48,14 @@ def stopped(run: Path, tmp_path: Path) -> Path:
     for name in ("front.json", "front.parquet", "trials.parquet", "report.html", "manifest.json"):
         (folder / name).unlink()
     return folder
+
+
+def whole_snapshot(watched: WatchedRun) -> RunSnapshot:
+    """What is known of a run once every design of its front is worked out."""
+    found = watched.snapshot()
+    while "being worked out" in found.note:
+        found = watched.snapshot()
+    return found
 
 
 def columns_of(table: TrialTable) -> list[object]:
@@ -63,7 +77,7 @@ class TestSnapshot:
     def test_journal_and_records_agree(self, run: Path, stopped: Path) -> None:
         """Followed from its journal a run has the trials and the front of its records."""
         finished = WatchedRun("a", run).snapshot()
-        live = WatchedRun("b", stopped).snapshot()
+        live = whole_snapshot(WatchedRun("b", stopped))
         assert (finished.state, live.state) == ("finished", "unfinished")
         assert columns_of(live.trials) == columns_of(finished.trials)
         assert live.front.hypervolume == pytest.approx(finished.front.hypervolume, rel=1e-12)
@@ -84,13 +98,34 @@ class TestSnapshot:
         half = content.index(b"\n", len(content) // 2) + 1
         journal.write_bytes(content[:half])
         watched = WatchedRun("a", stopped)
-        before = watched.snapshot()
+        before = whole_snapshot(watched)
         assert watched.snapshot() is before
         journal.write_bytes(content)
         after = watched.snapshot()
         assert after.number == before.number + 1
         assert 0 < len(before.trials) < len(after.trials)
         assert after.front.hypervolume >= before.front.hypervolume
+
+    def test_a_look_is_soon_over(self, stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Designs that one look leaves are worked out by the next ones, and are not lost."""
+        whole = whole_snapshot(WatchedRun("a", stopped)).front
+        monkeypatch.setattr(live_front, "SECONDS_A_LOOK", 0.0)
+        monkeypatch.setattr(live_front, "LEAST_SECONDS", 0.0)
+        monkeypatch.setattr(live_front, "AT_ONCE", 1)
+        watched = WatchedRun("b", stopped)
+        counts, notes = [], []
+        for _ in whole.designs:
+            snapshot = watched.snapshot()
+            counts.append(len(snapshot.front.designs))
+            notes.append(snapshot.note)
+        assert counts == list(range(1, len(whole.designs) + 1))
+        assert "more designs of the front are being worked out" in notes[0]
+        assert "being worked out" not in notes[-1]
+        for ours, theirs in zip(snapshot.front.designs, whole.designs, strict=True):
+            assert (ours.id, ours.trial, ours.knobs) == (theirs.id, theirs.trial, theirs.knobs)
+            expected = {name: figure.value for name, figure in theirs.metrics.items()}
+            assert {n: f.value for n, f in ours.metrics.items()} == pytest.approx(expected)
+        assert watched.snapshot() is snapshot
 
     def test_no_trial_yet(self, stopped: Path) -> None:
         """A run whose driver has written nothing has no trials and no front, and is no error."""
@@ -176,6 +211,16 @@ class TestCommands:
         assert {"check", "verdict", "text", "remedy"} == set(found[0])
         assert all(f["remedy"] for f in found if f["verdict"] != "PASS")
         assert "PASS" in text_of(capsys, "doctor", str(run))
+
+    def test_doctor_shows_reasons_as_text(
+        self, run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What an error said is printed as it stands, with nothing in it taken for markup."""
+        text = "1 of 1 trials failed, most often because: [red]x[/blue] \x1b[2J."
+        made_up = [Finding("Failures", "WARN", text, "Mend the cause.")]
+        monkeypatch.setattr("dse.doctor_command.findings", lambda _: made_up)
+        printed = " ".join(text_of(capsys, "doctor", str(run)).split())
+        assert "[red]x[/blue] ?[2J" in printed
 
     def test_doctor_of_no_run(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """A folder that is no run is told as by the other commands."""

@@ -73,7 +73,7 @@ def test_uncompressed_equals_the_plain_model(
     spans, *densities = encoder.configure(make_knobs(), batches[:1])
     model = load_checkpoint(tiny)
     for batch in batches:
-        assert torch.equal(encoder.logits(batch), plain_logits(model, batch))
+        assert torch.allclose(encoder.logits(batch), plain_logits(model, batch), atol=1e-5)
     assert densities == [1.0, 1.0]
     assert {span for row in spans for span in row} == {FULL_SPAN_TOKENS}
 
@@ -374,7 +374,7 @@ def test_albert_groups_have_their_own_spans(
     assert [len(row) for row in spans] == [2, 2, 2]
     encoder.configure(make_knobs(), batches)
     plain = load_checkpoint(tmp_path)
-    assert torch.equal(encoder.logits(batches[0]), plain_logits(plain, batches[0]))
+    assert torch.allclose(encoder.logits(batches[0]), plain_logits(plain, batches[0]), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_plain_folder_is_compressed_like_ours(
     encoder.configure(make_knobs(), batches)
     plain = load_checkpoint(folder)
     with torch.inference_mode():
-        assert torch.equal(encoder.logits(batches[0]), plain(batches[0]))
+        assert torch.allclose(encoder.logits(batches[0]), plain(batches[0]), atol=1e-5)
     spans, density, _ = encoder.configure(
         make_knobs(encoder_sparsity=0.5, span_budget_tokens=2), batches
     )

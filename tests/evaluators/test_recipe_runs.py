@@ -29,10 +29,12 @@ from evaluators.training_stages import (
     PruningMethod,
     SpanLearning,
     Stage,
+    StageData,
     Trained,
     TrainingError,
 )
 from search_space import FULL_SPAN_TOKENS, adaptivfloat
+from tests.evaluators.conftest import WORDS
 
 SAMPLING = Sampling(
     span_budget_tokens=(FULL_SPAN_TOKENS, 4, 2),
@@ -165,6 +167,31 @@ def test_killed_run_keeps_spans_and_scores(
     up = whole["backbone.encoder.layer.0.intermediate.dense.weight"]
     assert int((up == 0).sum()) == round(0.4 * up.numel())
     assert torch.equal(prune_by_magnitude(up, 0.4), up)
+
+
+def test_text_without_labels_is_learned_from_a_teacher(
+    run_recipe: RunRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stage on text passes over the text instead of the task's rows, and knows no label."""
+    texts = [" ".join(WORDS[start : start + 5]) for start in range(12)]
+    monkeypatch.setattr(recipe_runs, "training_texts", lambda *_: texts)
+    seen: list[int] = []
+    measure = TaskObjective.loss
+
+    def counted(self: TaskObjective, batch: Sequence[int], step: int) -> Tensor:
+        if self._stage.data is StageData.TEXT:
+            assert len(self._rows) == 12
+            assert not self._labels.any()
+            seen.extend(batch)
+        return measure(self, batch, step)
+
+    monkeypatch.setattr(TaskObjective, "loss", counted)
+    before = run_recipe(DENSE).state_dict()
+    stage = replace(AWARE, name="text", data=StageData.TEXT, hard_share=0.0)
+    after = run_recipe(DENSE, stage).state_dict()
+    assert sorted(seen) == sorted([*range(12)] * 2)  # two epochs
+    name = "backbone.encoder.layer.0.intermediate.dense.weight"
+    assert not torch.equal(before[name], after[name])
 
 
 def test_stage_may_start_afresh(run_recipe: RunRecipe) -> None:

@@ -14,11 +14,10 @@ import pytest
 from hw_cost.arithmetic import mac_energy_pj
 from hw_cost.constants import DATA, Mark, Scaling, TechnologyError, load_constants
 from hw_cost.memory import sram_read_energy_pj
+from hw_cost.memory_cells import Dram, EnvmCell
 from hw_cost.technology import (
     ENVM_PRESETS,
     LOGIC_PRESETS,
-    Dram,
-    EnvmCell,
     Technology,
     load_technology,
     technology_constants,

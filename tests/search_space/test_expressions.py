@@ -244,3 +244,13 @@ def test_values_that_do_not_fit_are_refused(
     condition = parse_condition(text, NAMES)
     with pytest.raises(ConditionError, match=message):
         condition(values)
+
+
+def test_a_name_with_a_part_in_brackets() -> None:
+    """A metric on a task is one name, whatever blanks stand in it."""
+    holds = parse_condition("accuracy[ SST-2 ] > 0.5 and m < 2", {"accuracy[SST-2]", "m"})
+    assert holds.names == {"accuracy[SST-2]", "m"}
+    assert holds({"accuracy[SST-2]": 0.6, "m": 1})
+    assert not holds({"accuracy[SST-2]": 0.4, "m": 1})
+    with pytest.raises(ConditionError, match="'accuracy\\[RTE\\]', which is not known"):
+        parse_condition("accuracy[RTE] > 0.5", {"accuracy[SST-2]"})

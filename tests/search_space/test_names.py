@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search_space.knob_values import KNOBS
 from search_space.names import nearest
-from search_space.space import KNOBS
 
 
 def test_misspelt_name_gets_the_nearest_known_one() -> None:

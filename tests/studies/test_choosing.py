@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.choosing import knee, losses, nearest_to, weighted
+from studies.choosing import AUGMENTATION, knee, losses, nearest_to, weighted
+from studies.fronts import FloatArray
+from studies.records import Front
 from tests.dse.fronts import make_front
 
 # Accuracy, energy in pJ (log axis), area in mm2, latency (no objective).
@@ -111,3 +116,49 @@ class TestNearestTo:
         design = front.designs[which]
         aims = {o.metric: design.metrics[o.metric].value for o in front.objectives}
         assert nearest_to(front, front.designs, aims).id == which
+
+
+class TestBesidePymoo:
+    """Choices of pymoo's methods on random fronts."""
+
+    @pytest.fixture
+    def fronts(self) -> list[tuple[Front, FloatArray]]:
+        """Thirty fronts of twelve designs, and how much each loses of the best there."""
+        found = []
+        for drawn in np.random.default_rng(1).dirichlet([1, 1, 1], (30, 12)):
+            rows = [(0.9 - 0.2 * a, 10 ** (6 + 2 * e), 1 + 3 * area, 1.0) for a, e, area in drawn]
+            scaled = (drawn - drawn.min(axis=0)) / (drawn.max(axis=0) - drawn.min(axis=0))
+            found.append((make_front(rows), scaled))
+        return found
+
+    def test_pseudo_weights(self, fronts: list[tuple[Front, FloatArray]]) -> None:
+        """Weights choose what its PseudoWeights choose."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # it imports an old name of scipy's
+            from pymoo.mcdm.pseudo_weights import PseudoWeights
+
+        for number, (front, scaled) in enumerate(fronts):
+            weights = np.random.default_rng(number).dirichlet([1, 1, 1])
+            names = [objective.metric for objective in front.objectives]
+            chosen = weighted(front, front.designs, dict(zip(names, weights.tolist(), strict=True)))
+            assert chosen.id == PseudoWeights(weights).do(scaled)
+
+    def test_reference_points(self, fronts: list[tuple[Front, FloatArray]]) -> None:
+        """A reference point chooses what its achievement function does, but for the small sum."""
+        from pymoo.decomposition.asf import ASF
+
+        for number, (front, scaled) in enumerate(fronts):
+            aim = np.random.default_rng(number).random(3)
+            aims = {}
+            for objective, place in zip(front.objectives, aim, strict=True):
+                values = [design.metrics[objective.metric].value for design in front.designs]
+                best, worst = min(values), max(values)
+                if objective.maximised:
+                    best, worst = worst, best
+                if objective.axis == "log10":
+                    aims[objective.metric] = best * (worst / best) ** place
+                else:
+                    aims[objective.metric] = best + (worst - best) * place
+            achieved = ASF().do(scaled, np.ones(3), utopian_point=aim)
+            chosen = nearest_to(front, front.designs, aims)
+            assert achieved[chosen.id] <= achieved.min() + 3 * AUGMENTATION

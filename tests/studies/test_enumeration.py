@@ -18,13 +18,14 @@ from search_space import (
     exit_knobs,
     hardware_knobs,
 )
-from studies import enumeration
-from studies.enumeration import InnerFront, InnerSpace, flat_design, inner_front, within
+from studies import enumeration, inner_space
+from studies.enumeration import InnerFront, inner_front
 from studies.fronts import FloatArray, non_dominated
+from studies.inner_space import InnerSpace, flat_design
 from studies.metrics import METRICS
+from studies.objectives import Constraint, within
 from studies.scoring import Scorer, Setting, score_one
 from studies.spec import StudyFileError, StudySpec, spec_of
-from studies.spec_tables import Constraint
 from tests.small_study import changed, tiny_document
 
 Flat = dict[str, KnobValue]
@@ -222,7 +223,7 @@ class TestInnerSpace:
 
     def test_a_grid_too_large_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """More accelerators than memory is meant for are an error that says what to do."""
-        monkeypatch.setattr(enumeration, "MOST_ACCELERATORS", 3)
+        monkeypatch.setattr(inner_space, "MOST_ACCELERATORS", 3)
         space = spec_for("conditions of one kind").search_space()
         with pytest.raises(StudyFileError, match="more than 3: give hardware knobs fewer values"):
             InnerSpace.of(space)

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from hw_cost import AnalyticModel, Breakdown, CostTable, Technology
 from search_space import KnobValue, exit_knobs
 from studies import enumeration
-from studies.enumeration import InnerFront, InnerSpace, inner_front
+from studies.enumeration import InnerFront, inner_front
 from studies.floors import RISING, Floors, dominated, floor_groups
+from studies.inner_space import InnerSpace
 from studies.metrics import METRICS
+from studies.objectives import Constraint, Objective
 from studies.scoring import Scorer, Setting
 from studies.spec import StudySpec, spec_of
-from studies.spec_tables import Constraint, Objective
 from tests.small_study import changed, small_document
 
 Flat = dict[str, KnobValue]

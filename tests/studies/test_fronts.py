@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studies.fronts import FloatArray, hypervolume, non_dominated, normalised, rounded
-from studies.spec_tables import Objective
+from studies.objectives import Objective
 
 ACCURACY = Objective(metric="accuracy", ideal=1.0, reference=0.5)
 AREA = Objective(metric="area_mm2", ideal=0.0, reference=10.0)

@@ -58,6 +58,55 @@ def test_feasibility(
     assert verdicts(run, "Feasibility") == [verdict]
 
 
+@pytest.mark.parametrize(("n", "verdict"), [(0, "FAIL"), (1, "WARN"), (4, "WARN"), (5, "PASS")])
+def test_front(make_front: MakeFront, designs: list[dict[str, Any]], n: int, verdict: str) -> None:
+    """No design is a failure once there are trials; fewer than five are no trade-off."""
+    assert verdicts(made_up_snapshot(make_front(designs[:n]), made_up_trials(5)), "Front") == [
+        verdict
+    ]
+
+
+@pytest.mark.parametrize(("failed", "verdict"), [(0, "PASS"), (2, "WARN"), (3, "FAIL")])
+def test_failures(
+    make_front: MakeFront, designs: list[dict[str, Any]], failed: int, verdict: str
+) -> None:
+    """A trial that failed is worth a look, more than a tenth of them is a failure."""
+    states = ["failed"] * failed + ["complete"] * (20 - failed)
+    reasons = ["MemoryError: 3 GB"] * failed + [""] * (20 - failed)
+    run = made_up_snapshot(make_front(designs), made_up_trials(20, state=states, reason=reasons))
+    (finding,) = of(run, "Failures")
+    assert finding.verdict == verdict
+    assert ("MemoryError: 3 GB" in finding.text) == (failed > 0)
+
+
+@pytest.mark.parametrize(
+    ("told", "volumes", "verdict"),
+    [
+        (5, [0.2, 0.4, 0.4, 0.4, 0.5], "WARN"),  # the last of five trials is their last tenth
+        (5, [0.2, 0.4, 0.5, 0.5, 0.5], "PASS"),
+        (1, [0.3], "WARN"),
+        (20, [*[0.3] * 18, 0.4, 0.4], "WARN"),
+        (20, [*[0.3] * 17, *[0.4] * 3], "PASS"),
+        (20, [*[0.3] * 18, 0.302, 0.302], "PASS"),
+        (4, [0.0] * 4, "PASS"),
+    ],
+)
+def test_budget(
+    make_front: MakeFront,
+    designs: list[dict[str, Any]],
+    told: int,
+    volumes: list[float],
+    verdict: str,
+) -> None:
+    """Growth over the last tenth of the trials counts from where the trials before it ended."""
+    history = [
+        {"trial": i, "designs_scored": i, "front_size": 1, "hypervolume": volume}
+        for i, volume in enumerate(volumes, start=1)
+    ]
+    run = made_up_snapshot(make_front(designs, history=history), made_up_trials(told))
+    assert verdicts(run, "Budget") == [verdict]
+
+
 def test_orphans(make_front: MakeFront, designs: list[dict[str, Any]]) -> None:
     """Trials in the air are orphans only if no driver is left."""
     from dataclasses import replace

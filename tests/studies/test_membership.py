@@ -18,9 +18,9 @@ from evaluators.traces import Split
 from hw_cost import Technology
 from search_space import EXIT_KNOBS, HARDWARE_KNOBS, ExitKnobs, ExitPolicy, KnobValue, design_point
 from studies.membership import Membership, lower_front, nearest_rivals, resampled_values
+from studies.objectives import Constraint, Objective
 from studies.scoring import Scorer, Setting, score_one
 from studies.spec import spec_of
-from studies.spec_tables import Constraint, Objective
 from tests.small_study import tiny_document
 
 Flat = dict[str, KnobValue]

@@ -14,9 +14,10 @@ from evaluators.testing import made_up_trace
 from evaluators.traces import ExitTrace, Split
 from hw_cost import Technology
 from search_space import KnobValue, exit_knobs, model_knobs
-from studies.enumeration import InnerSpace, inner_front
+from studies.enumeration import inner_front
 from studies.floors import dominated
 from studies.fronts import rounded
+from studies.inner_space import InnerSpace
 from studies.racing import Race, Rules, _lower_means, ceilings
 from studies.recorded import RecordedTraces
 from studies.scoring import Scorer, setting_of

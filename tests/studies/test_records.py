@@ -53,3 +53,14 @@ def test_missing(tmp_path: Path) -> None:
     """A front that is not there is told with the command that makes it."""
     with pytest.raises(RecordError, match=r"no such file; .*'dse resume' it"):
         read_front(tmp_path / "front.json")
+
+
+def test_axes_that_a_front_is_first_drawn_over(front: Front) -> None:
+    """The second objective below the first; of accuracies side by side the first cost below one."""
+    assert front.axes() == ("energy_pj", "accuracy")
+    first, *others = front.objectives
+    names = ("accuracy[SST-2]", "accuracy[RTE]")
+    several = [first.model_copy(update={"metric": name}) for name in names]
+    of_two = front.model_copy(update={"objectives": [*several, *others]})
+    assert of_two.axes() == ("energy_pj", "accuracy[SST-2]")
+    assert front.model_copy(update={"objectives": several}).axes() == names[::-1]

@@ -22,9 +22,10 @@ from search_space import (
     KnobValue,
     Scenario,
 )
+from studies.design_details import DesignDetail, design_details
 from studies.fronts import FloatArray
 from studies.metrics import METRICS
-from studies.scoring import DesignDetail, Scorer, Scores, Setting, design_details, score_one
+from studies.scoring import Scorer, Scores, Setting, score_one
 
 EXITS = [
     ExitKnobs(exit_policy=ExitPolicy.NONE, entropy_threshold=0.0),

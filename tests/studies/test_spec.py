@@ -157,6 +157,12 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"space.encoder_storage": ["sram", "rram"]}, ["'rram'", "reram-slc"]),
     ({"space.weight_format": "float8"}, ["'float8'", "'adaptivfloat<8,3>'"]),
     ({"scenario.task": "SST2"}, ["'scenario.task'", "'SST2'", "did you mean 'SST-2'?"]),
+    ({"scenario.task": ["RTE", "SST2"]}, ["'scenario.task.1'", "'SST2'", "mean 'SST-2'?"]),
+    ({"scenario.task": 3}, ["'scenario.task", "3"]),
+    (
+        {"evaluator.checkpoints": {"mine": 3}},
+        ["'evaluator.checkpoints.mine' has value 3", "a table with one for each task"],
+    ),
     (
         {"scenario.task": "STS-B"},
         ["exit_policy 'entropy' needs class", "STS-B is a regression", "'patience'"],

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.stopping import growth_bound
+from studies.records import Progress
+from studies.search_tables import StopTable
+from studies.stopping import growth_bound, reason_to_stop
 
 
 def test_by_hand() -> None:
@@ -54,3 +56,23 @@ def test_covers_draws_that_stay_alike() -> None:
         for i in range(500)
     ]
     assert np.mean(covered) >= 0.95
+
+
+def test_reasons_to_stop() -> None:
+    """Time, then growth: 2 * 0.897901 of a hypervolume of 0.12 is 1,496.50 %."""
+    volumes = (0.1, 0.1, 0.1, 0.12)
+    history = [
+        Progress(trial=n, designs_scored=n, front_size=1, hypervolume=volume)
+        for n, volume in enumerate(volumes, start=1)
+    ]
+    assert reason_to_stop(StopTable(), 1e9, history) == ""
+    assert reason_to_stop(StopTable(seconds=2), 1.9, history) == ""
+    assert reason_to_stop(StopTable(seconds=2, growth=0.9), 2.0, history) == "2 s have passed"
+    assert reason_to_stop(StopTable(growth=0.9, window=2), 0.0, history) == ""
+    assert reason_to_stop(StopTable(growth=0.9, window=2), 0.0, []) == ""
+    one = history[0]
+    still = [one.model_copy(update={"trial": n}) for n in range(1, 9)]
+    assert reason_to_stop(StopTable(growth=0.01, window=2), 0.0, still) == (
+        "the hypervolume would grow by 0.00% at most over the next 2 trials (upper estimate; the "
+        "study asks for more than 1.00%)"
+    )

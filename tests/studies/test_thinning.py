@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studies.fronts import FloatArray, hypervolume, non_dominated
-from studies.spec_tables import Objective
+from studies.objectives import Objective
 from studies.thinning import most_hypervolume
 
 OBJECTIVES = [

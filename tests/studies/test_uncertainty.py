@@ -12,9 +12,9 @@ from scipy import stats
 from hw_cost import Constant, Technology
 from hw_cost.technology import technology_constants
 from search_space import DesignPoint, KnobValue
+from studies.objectives import Constraint, Objective
 from studies.rescoring import FIGURES, Rescoring
 from studies.scoring import Scorer, Setting
-from studies.spec_tables import Constraint, Objective
 from studies.uncertainty import (
     intervals,
     sampled_metrics,
