@@ -312,7 +312,7 @@ def test_sliders_stay_while_the_run_goes_on(browser: Browser, folder: Path, tmp_
         assert page.locator("#what-if-facts").inner_text() == facts
         page.keyboard.press("ArrowRight")
         expect(told).not_to_contain_text(" 0, deadline", timeout=PATIENCE_MS)
-    context.close()
+        context.close()  # before the server, which the page would go on asking
     assert watched.complaints == []
 
 
