@@ -23,7 +23,7 @@ from evaluators.exits import exit_layers
 from evaluators.glue import load_sst2
 from evaluators.traces import Split
 from search_space import MODEL_KNOBS, ExitKnobs, ExitPolicy, model_knobs
-from studies.presets import load_study
+from studies.presets import load_study, preset_names
 from studies.recorded import SHIPPED as RECORDED
 from studies.recorded import RecordedTraces
 from studies.records import read_front
@@ -36,14 +36,25 @@ def size_mb(folder: Path, pattern: str = "*") -> float:
     return sum(path.stat().st_size for path in folder.glob(pattern)) / 1e6
 
 
-def test_recorded_traces_cover_the_preset_and_stay_small() -> None:
-    """At least 120 settings are recorded, every one of the preset among them, in 10 MB."""
+def test_recorded_traces_cover_the_presets_and_stay_small() -> None:
+    """At least 400 settings are recorded, every one of the presets among them, in 25 MB."""
     recorded = RecordedTraces()
     keys = set(recorded.settings())
-    space = load_study(PRESET).search_space()
-    assert len(keys) >= 120
-    assert {model_knobs(flat).trace_key() for flat in space.points(MODEL_KNOBS)} <= keys
-    assert size_mb(RECORDED) < 10
+    assert len(keys) >= 400
+    for preset in preset_names():
+        space = load_study(preset).search_space()
+        assert {model_knobs(flat).trace_key() for flat in space.points(MODEL_KNOBS)} <= keys
+    assert size_mb(RECORDED) < 25
+
+
+def test_presets_span_every_model_knob() -> None:
+    """Every model knob has two values or more among the presets, whose settings are recorded."""
+    found: dict[str, set[object]] = {}
+    for preset in preset_names():
+        for flat in load_study(preset).search_space().points(MODEL_KNOBS):
+            for name in MODEL_KNOBS:
+                found.setdefault(name, set()).add(flat[name])
+    assert [name for name, values in found.items() if len(values) < 2] == []
 
 
 def test_checkpoints_ship_small_and_are_those_that_were_recorded() -> None:
