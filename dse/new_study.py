@@ -173,7 +173,7 @@ workers = 2
 [space]                          # one value, a list, or a range for every knob
 checkpoint = {names}
 span_budget_tokens = [128, 16]
-encoder_sparsity = [0.0, 0.3, 0.5]
+encoder_sparsity = [0.0, 0.3, 0.5, 0.7]
 embedding_sparsity = [0.0, 0.6]
 weight_format = ["adaptivfloat<8,3>", "adaptivfloat<5,3>"]
 activation_format = ["adaptivfloat<8,3>", "adaptivfloat<6,3>"]
