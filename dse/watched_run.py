@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -77,7 +79,8 @@ class WatchedRun:
                 told = None if is_finished else self._follower().stamp()
                 stamp = (driven, _stamp(self._folder.front), told)
                 if self._snapshot is None or stamp != self._stamp:
-                    self._snapshot = self._read(driven, is_finished)
+                    with _collector_paused():
+                        self._snapshot = self._read(driven, is_finished)
                     self._stamp = () if self._waits else stamp
             except (DseError, OSError) as error:
                 raise ValueError(str(error)) from error
@@ -219,6 +222,18 @@ class WatchedRun:
             root = Path(folder) / "export"
             files = sorted(path for path in root.rglob("*") if path.is_file())
             return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Look for no cycles: what is read stays, and visiting it again takes a third more time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def finished_trials(path: Path) -> TrialTable:
