@@ -111,9 +111,13 @@ def of_a_running_study(path: Path) -> Figures:
     """A journal from its start, then what a driver adds to it."""
     steps = Steps("running")
     steps.note("journal_mib", (path / "journal.log").stat().st_size / 2**20, "MiB")
-    views = RunViews([WatchedRun("running", path)])
+    run = WatchedRun("running", path)
+    views = RunViews([run])
     view = steps.take("first_look", lambda: views.view("running"))
+    steps.note("trials_at_first", len(view.snapshot.trials), "told")
     steps.note("designs_at_first", len(view.data.ids), "of the front")
+    steps.take("trials_read", lambda: all_read(run))
+    steps.take("designs_worked_out", run.whole_snapshot)
     x, y = view.front.axes()
     choice = FrontChoice(x=x, y=y)
     steps.take("front_figure", lambda: front_view(view.data, view.front, choice).to_json())
@@ -122,6 +126,12 @@ def of_a_running_study(path: Path) -> Figures:
         file.write((path / "later.log").read_bytes())
     steps.take(f"{GROWTH}_trials_more", lambda: views.view("running"))
     return steps.ended()
+
+
+def all_read(run: WatchedRun) -> None:
+    """Look again until every trial that was told has been read."""
+    while "read so far" in run.snapshot().note:
+        pass
 
 
 def of_a_finished_run(path: Path) -> Figures:

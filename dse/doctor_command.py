@@ -27,7 +27,7 @@ def print_findings(path: Path, as_json: bool) -> None:
     """
     open_run(path)
     try:
-        found = findings(WatchedRun(path.name, path).snapshot())
+        found = findings(WatchedRun(path.name, path).whole_snapshot())
     except ValueError as error:
         raise RunFolderError(str(error)) from error
     if as_json:

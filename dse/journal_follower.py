@@ -105,15 +105,13 @@ class JournalFollower:
         except DamagedJournalError as error:
             raise self._damaged(str(error)) from error
         told = []
-        for line in found.lines:
-            if line.startswith(_SKIPPED):
-                continue
-            try:
-                trial = self._apply(_parsed(line))
-            except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
-                raise self._damaged(f"{type(error).__name__}: {error}") from error
-            if trial is not None:
-                told.append(trial)
+        try:
+            for record in _parsed([line for line in found.lines if not line.startswith(_SKIPPED)]):
+                trial = self._apply(record)
+                if trial is not None:
+                    told.append(trial)
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
+            raise self._damaged(f"{type(error).__name__}: {error}") from error
         self._offset += found.size_bytes
         self._crc, self._is_chained = found.crc, found.is_chained
         return told
@@ -140,13 +138,14 @@ class JournalFollower:
         )
 
 
-def _parsed(line: bytes) -> Any:
-    """The record of a line.
+def _parsed(lines: list[bytes]) -> list[Any]:
+    """The records of lines, all at once: one by one takes half as long again.
 
     Raises:
-        ValueError: it is not JSON.
+        ValueError: one is not JSON.
     """
     try:
-        return from_json(line)
-    except ValueError:
-        return json.loads(line)  # halves of surrogates, which file names may have, only this takes
+        records: list[Any] = from_json(b"[%b]" % b",".join(lines))
+    except ValueError:  # halves of surrogates, which file names may have, only the other one takes
+        return [json.loads(line) for line in lines]
+    return records

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -36,6 +38,8 @@ from studies.trial_table import TrialTable, trial_table
 
 TRIALS_AT_ONCE: Final = 1_000
 """Told trials that are held as such at a time."""
+READING_SECONDS: Final = 2.0
+"""Of a processor that a look spends on reading told trials; the next one goes on from there."""
 
 
 class WatchedRun:
@@ -60,11 +64,15 @@ class WatchedRun:
         self._importances: dict[tuple[str, int], dict[str, float]] = {}
         self._followed: JournalFollower | DatabaseFollower | None = None
         self._live: LiveFront | None = None
+        self._unread: Iterator[FollowedTrial] | None = None
         self._waits = 0
         self._rows = ToldRows()
 
     def snapshot(self) -> RunSnapshot:
         """What is known of the run now; the same object while nothing has changed.
+
+        A look is soon over: of a long run that goes on, the first ones leave trials and designs to
+        the next, and say so in the note.
 
         Raises:
             ValueError: the folder is no run, or damaged; the sentence says what is wrong.
@@ -77,11 +85,25 @@ class WatchedRun:
                 told = None if is_finished else self._follower().stamp()
                 stamp = (driven, _stamp(self._folder.front), told)
                 if self._snapshot is None or stamp != self._stamp:
-                    self._snapshot = self._read(driven, is_finished)
-                    self._stamp = () if self._waits else stamp
+                    with _collector_paused():
+                        self._snapshot = self._read(driven, is_finished)
+                    is_behind = self._waits or self._unread is not None
+                    self._stamp = () if is_behind else stamp
             except (DseError, OSError) as error:
                 raise ValueError(str(error)) from error
             return self._snapshot
+
+    def whole_snapshot(self) -> RunSnapshot:
+        """What is known of the run now, with all that looks leave to later ones.
+
+        Raises:
+            ValueError: as of `snapshot`.
+        """
+        with self._lock:
+            found = self.snapshot()
+            while not self._stamp:
+                found = self.snapshot()
+            return found
 
     def _follower(self) -> JournalFollower | DatabaseFollower:
         """What reads the trials of the run while it goes on."""
@@ -101,11 +123,13 @@ class WatchedRun:
             trials = finished_trials(self._folder.trials)
             return self._taken(spec, front, trials, "finished", "")
         since = time.thread_time()
-        self._take(spec, self._follower().advance())
+        self._take(spec)
         state: RunState = "running" if driven else "unfinished"
         trials = self._rows.trials(self._follower().in_flight)
         front = self._live_record(spec, since)
         notes = [] if driven else ["Nothing drives this run now: 'dse resume' goes on with it."]
+        if self._unread is not None:
+            notes.append(f"{len(self._rows):,} trials are read so far; the rest is being read.")
         if self._waits:
             notes.append(f"{self._waits:,} more designs of the front are being worked out.")
         return self._taken(spec, front, trials, state, " ".join(notes))
@@ -118,15 +142,20 @@ class WatchedRun:
             number=number, state=state, spec=spec, front=front, trials=trials, note=note
         )
 
-    def _take(self, spec: StudySpec, told: Iterable[FollowedTrial]) -> None:
-        """Take up trials that were told."""
+    def _take(self, spec: StudySpec) -> None:
+        """Take up trials that were told, for as long as a look may read."""
         if self._live is None:
             self._live = LiveFront(spec)
         kind = Joint if spec.search.strategy == "joint" else Nested
         strategy: Strategy = kind(spec, spec.search_space())
-        trials = iter(told)
+        trials = self._unread or iter(self._follower().advance())
+        self._unread = None  # of what cannot be read, the next look begins anew
+        until = time.thread_time() + READING_SECONDS
         while part := list(islice(trials, TRIALS_AT_ONCE)):
             self._live.add([p for trial in part if (p := self._taken_up(trial, strategy))])
+            if time.thread_time() > until:
+                self._unread = trials
+                return
 
     def _taken_up(self, trial: FollowedTrial, strategy: Strategy) -> ToldPoint | None:
         """Put a trial into the rows; its point if it is the first of it."""
@@ -219,6 +248,18 @@ class WatchedRun:
             root = Path(folder) / "export"
             files = sorted(path for path in root.rglob("*") if path.is_file())
             return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Look for no cycles: what is read stays, and visiting it again takes a third more time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def finished_trials(path: Path) -> TrialTable:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-import uuid
 from typing import Any
 
-import dash_mantine_components as dmc
 from dash import (
     ClientsideFunction,
     Dash,
@@ -19,7 +17,7 @@ from dash import (
 )
 from dash.development.base_component import Component
 
-from dashboards.cards import card, figure_card, sentence, sentence_figure
+from dashboards.cards import sentence, sentence_figure
 from dashboards.held_design import HeldDesign, held_design
 from dashboards.run_card import found_sentence
 from dashboards.run_source import RunSource
@@ -31,20 +29,10 @@ from dashboards.what_if import (
     WhatIf,
     threshold_curve,
     threshold_knob,
-    threshold_range,
     what_if,
 )
+from dashboards.what_if_frame import SHOWN, started_at, what_if_frame
 from search_space import KNOB_DEFAULTS
-
-_SHOWN = (
-    "accuracy",
-    "energy_pj",
-    "latency_mean_ns",
-    "latency_p99_ns",
-    "deadline_miss_rate",
-    "power_mw",
-)
-LOWEST_V, HIGHEST_V, STEP_V = 0.5, 0.9, 0.01
 
 
 def layout(_: RunView, __: RunViews) -> list[Component]:
@@ -78,7 +66,7 @@ def register(app: Dash, views: RunViews) -> None:
             return sentence(found_sentence(view.front)), None
         held = HeldDesign.of(view, design, asked)
         try:
-            return _frame(view, held), held.stored()
+            return what_if_frame(view, held), held.stored()
         except ValueError as error:
             return sentence(str(error)), None
 
@@ -124,8 +112,8 @@ def register(app: Dash, views: RunViews) -> None:
         app,
         "answered",
         [
-            *(Output(f"what-if-{name}", "children") for name in _SHOWN),
-            *(Output(f"what-if-{name}-change", "children") for name in _SHOWN),
+            *(Output(f"what-if-{name}", "children") for name in SHOWN),
+            *(Output(f"what-if-{name}-change", "children") for name in SHOWN),
             Output("what-if-reason", "children"),
             Output("what-if-values", "children"),
         ],
@@ -174,7 +162,7 @@ def register(app: Dash, views: RunViews) -> None:
         held = held_design(stored)
         if not clicks or held is None:
             return no_update, no_update, no_update
-        return _start(held)
+        return started_at(held)
 
 
 def _in_browser(
@@ -225,128 +213,10 @@ def _changes(
     return name, changes
 
 
-def _start(held: HeldDesign) -> tuple[float, float, list[float]]:
-    """Where the sliders stand for a design."""
-    knobs = {**KNOB_DEFAULTS, **held.knobs}
-    name = threshold_knob(knobs)
-    volts = [float(knobs["min_voltage_v"]), float(knobs["max_voltage_v"])]
-    return float(knobs[name]) if name else 0.0, held.deadline_ms, volts
-
-
-def _frame(view: RunView, held: HeldDesign) -> Component:
-    knobs = {**KNOB_DEFAULTS, **held.knobs}
-    name = threshold_knob(knobs)
-    threshold, deadline, volts = _start(held)
-    setting = view.source.bench().setting(knobs)
-    low, high, step = threshold_range(setting, name) if name else (0.0, 1.0, 1.0)
-    title = knob_title(name) if name else "The exit policy has no threshold"
-    longest = round(4 * deadline, 3)
-    sliders = [
-        *_slider("what-if-threshold", title, threshold, low, high, step, disabled=not name),
-        *_slider("what-if-deadline", "Deadline (ms)", deadline, round(deadline / 20, 4), longest,
-                 round(deadline / 100, 5)),
-        html.H3("Range of supply voltages (V)", id="what-if-volts-title"),
-        dmc.RangeSlider(
-            id="what-if-volts",
-            value=volts,
-            min=min(LOWEST_V, volts[0]),
-            max=max(HIGHEST_V, volts[1]),
-            step=STEP_V,
-            minRange=0,
-            precision=2,
-            updatemode="drag",
-            thumbFromLabel="Lowest voltage",
-            thumbToLabel="Highest voltage",
-            mt=4,
-            mb=18,
-        ),
-        html.P(id="what-if-values", className="note", role="status"),
-    ]  # fmt: skip
-    stores = ("what-if-asked", "what-if-answer", "what-if-ranges", "what-if-drawn")
-    return html.Div(
-        [
-            *(dcc.Store(id=name) for name in stores),
-            dcc.Store(id="what-if-frame-key", data=uuid.uuid4().hex),
-            html.Div(
-                card(
-                    "What is changed",
-                    [html.P(html.B(held.name_in(view), id="what-if-design")), *sliders],
-                    note="All else is as in the design; the same code scores it as in the study.",
-                    actions=dmc.Button(
-                        "Back to the design",
-                        id="what-if-reset",
-                        size="compact-xs",
-                        variant="subtle",
-                    ),
-                ),
-                className="span-5",
-            ),
-            html.Div(card("Result", _result(view)), className="span-7"),
-            figure_card(
-                "Over all thresholds",
-                "what-if-curve",
-                height=380,
-                wide=True,
-                note="Accuracy and energy of this design with these voltages and this deadline.",
-            ),
-        ],
-        className="grid",
-    )
-
-
-def _result(view: RunView) -> Component:
-    """Where the answers are shown."""
-    facts = [
-        html.Div(
-            [
-                html.B("–", id=f"what-if-{name}"),
-                html.Span(metric(name, view.task).title, id=f"what-if-{name}-change"),
-            ],
-            className="fact",
-        )
-        for name in _SHOWN
-    ]
-    return html.Div(
-        [
-            html.Div(facts, className="figures", style={"padding": "10px 0 6px"}),
-            html.P(id="what-if-reason", className="note", role="status"),
-        ],
-        id="what-if-facts",
-    )
-
-
-def _slider(
-    slider_id: str,
-    title: str,
-    value: float,
-    low: float,
-    high: float,
-    step: float,
-    *,
-    disabled: bool = False,
-) -> list[Component]:
-    return [
-        html.H3(title),
-        dmc.Slider(
-            id=slider_id,
-            value=value,
-            min=min(low, value),
-            max=max(high, value),
-            step=step,
-            precision=4,
-            updatemode="drag",
-            disabled=disabled,
-            thumbLabel=title,
-            mt=4,
-            mb=18,
-        ),
-    ]
-
-
 def _facts(held: HeldDesign, found: WhatIf) -> list[tuple[str, str]]:
     """Value and change of each metric shown; none if the design cannot run."""
     facts = []
-    for name in _SHOWN if found.metrics else ():
+    for name in SHOWN if found.metrics else ():
         shown = metric(name, held.task)
         new, old = found.metrics[name] * shown.scale, held.values[name] * shown.scale
         change = f"{shown.title}, {_difference(new, old, shown.unit)}"

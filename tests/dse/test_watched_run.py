@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dse import live_front
+from dse import live_front, watched_run
 from dse.errors import RunFolderError
 from dse.importance import LEAST_TRIALS
 from dse.liveness import is_driven
 from dse.watched_run import WatchedRun, watched_runs
 from studies.health import Finding, findings
-from studies.run_snapshot import RunSnapshot
 from studies.trial_table import TrialTable
 from tests.dse.commands import failure, finished_run, json_of, text_of
 from tests.small_study import changed, tiny_document
@@ -50,14 +49,6 @@ def stopped(run: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def whole_snapshot(watched: WatchedRun) -> RunSnapshot:
-    """What is known of a run once every design of its front is worked out."""
-    found = watched.snapshot()
-    while "being worked out" in found.note:
-        found = watched.snapshot()
-    return found
-
-
 def columns_of(table: TrialTable) -> list[object]:
     """What two tables of the same trials have in common."""
     knobs = {name: [k.levels[c] for c in k.codes] for name, k in table.knobs.items()}
@@ -77,7 +68,7 @@ class TestSnapshot:
     def test_journal_and_records_agree(self, run: Path, stopped: Path) -> None:
         """Followed from its journal a run has the trials and the front of its records."""
         finished = WatchedRun("a", run).snapshot()
-        live = whole_snapshot(WatchedRun("b", stopped))
+        live = WatchedRun("b", stopped).whole_snapshot()
         assert (finished.state, live.state) == ("finished", "unfinished")
         assert columns_of(live.trials) == columns_of(finished.trials)
         assert live.front.hypervolume == pytest.approx(finished.front.hypervolume, rel=1e-12)
@@ -98,7 +89,7 @@ class TestSnapshot:
         half = content.index(b"\n", len(content) // 2) + 1
         journal.write_bytes(content[:half])
         watched = WatchedRun("a", stopped)
-        before = whole_snapshot(watched)
+        before = watched.whole_snapshot()
         assert watched.snapshot() is before
         journal.write_bytes(content)
         after = watched.snapshot()
@@ -108,7 +99,7 @@ class TestSnapshot:
 
     def test_a_look_is_soon_over(self, stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Designs that one look leaves are worked out by the next ones, and are not lost."""
-        whole = whole_snapshot(WatchedRun("a", stopped)).front
+        whole = WatchedRun("a", stopped).whole_snapshot().front
         monkeypatch.setattr(live_front, "SECONDS_A_LOOK", 0.0)
         monkeypatch.setattr(live_front, "LEAST_SECONDS", 0.0)
         monkeypatch.setattr(live_front, "AT_ONCE", 1)
@@ -126,6 +117,27 @@ class TestSnapshot:
             expected = {name: figure.value for name, figure in theirs.metrics.items()}
             assert {n: f.value for n, f in ours.metrics.items()} == pytest.approx(expected)
         assert watched.snapshot() is snapshot
+
+    def test_trials_that_are_not_read_yet(
+        self, stopped: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Trials that one look leaves are read by the next ones, each once."""
+        whole = WatchedRun("a", stopped).whole_snapshot()
+        monkeypatch.setattr(watched_run, "READING_SECONDS", 0.0)
+        monkeypatch.setattr(watched_run, "TRIALS_AT_ONCE", 1)
+        watched = WatchedRun("b", stopped)
+        counts, notes = [], []
+        for _ in range(len(whole.trials)):
+            snapshot = watched.snapshot()
+            counts.append(len(snapshot.trials))
+            notes.append(snapshot.note)
+        assert counts == list(range(1, len(whole.trials) + 1))
+        assert "1 trials are read so far" in notes[0]
+        found = watched.whole_snapshot()
+        assert "read so far" not in found.note
+        assert columns_of(found.trials) == columns_of(whole.trials)
+        assert found.front.hypervolume == whole.front.hypervolume
+        assert found.front.history == whole.front.history
 
     def test_no_trial_yet(self, stopped: Path) -> None:
         """A run whose driver has written nothing has no trials and no front, and is no error."""
