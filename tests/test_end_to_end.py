@@ -69,7 +69,7 @@ def test_checkpoints_ship_small_and_are_those_that_were_recorded() -> None:
 
 @pytest.mark.parametrize(("name", "layers"), [("albert-mini", 12), ("minilm-exits", 6)])
 def test_model_cards_say_how_good_every_exit_is(name: str, layers: int) -> None:
-    """The card has data, seed, stages, and the score of every exit, the teacher and the majority."""
+    """The card has data, seed, stages, and scores of every exit, the teacher and the majority."""
     card = json.loads((CHECKPOINTS / name / "card.json").read_text())
     assert {"task", "data_sha256", "seed", "stages", "train_sentences"} <= set(card)
     for split in ("select", "report"):
