@@ -241,10 +241,15 @@ class StudySpec(Table):
     def with_overrides(self, changes: Mapping[str, Any]) -> StudySpec:
         """A copy with values changed, by dotted name (``search.trials``).
 
+        A study that is made a joint one samples storage, if it enumerated it and nothing else is
+        asked for: the rest of a nested study's file holds for both.
+
         Raises:
             StudyFileError: a value cannot be.
         """
         document = self.document()
+        if changes.get("search.strategy") == "joint":
+            changes = {"search.storage": "sampled", **changes}
         for dotted, value in changes.items():
             *tables, key = dotted.split(".")
             table = document

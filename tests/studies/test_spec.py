@@ -102,6 +102,14 @@ class TestValidStudies:
         with pytest.raises(StudyFileError, match=r"^command line: 'search.trials' has value -1: "):
             spec_of(small_document(), "test").with_overrides({"search.trials": -1})
 
+    def test_a_joint_study_samples_storage(self) -> None:
+        """What enumerates storage samples it as a joint study, unless that is asked for."""
+        nested = spec_of(changed(small_document(), {"search.storage": "enumerated"}), "test")
+        assert nested.with_overrides({"search.trials": 3}).search.storage == "enumerated"
+        assert nested.with_overrides({"search.strategy": "joint"}).search.storage == "sampled"
+        with pytest.raises(StudyFileError, match="storage is enumerated by nested studies"):
+            nested.with_overrides({"search.strategy": "joint", "search.storage": "enumerated"})
+
     @pytest.mark.parametrize("document", [small_document(), tiny_document()])
     def test_size_of_the_space(self, document: dict[str, Any]) -> None:
         """The size of a space is the number of distinct designs that a brute force counts."""
