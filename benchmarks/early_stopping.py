@@ -2,8 +2,9 @@
 
 ``python benchmarks/early_stopping.py [--traces DIR] [--data GLUE_DIR] [--json]``
 
-On recorded traces: for every checkpoint, the accuracy at its last exit of every setting against
-that of the best one, in pairs, over the drawn order of `evaluators.stages`. A setting is told to be
+On recorded traces: for every checkpoint, the accuracy at its last exit of every setting (of spans,
+sparsities and formats; the other model knobs at their defaults) against that of the best one, in
+pairs, over the drawn order of `evaluators.stages`. A setting is told to be
 worse at the first look at which the upper bound of the difference is below 0; the bounds hold for
 all settings and looks of a checkpoint together with 95 %. Beside them the width of the bounds on
 an accuracy, and of the normal interval, which holds at one look only.
@@ -28,7 +29,7 @@ from evaluators.glue import load_sst2
 from evaluators.stages import first_drawn
 from evaluators.traces import Split
 from search_space import CellKind, ModelKnobs, adaptivfloat, parse_number_format
-from studies.recorded import SHIPPED, RecordedTraces, TraceKey
+from studies.recorded import KEY_NAMES, SHIPPED, RecordedTraces, TraceKey
 
 SHARES: Final = (0.125, 0.25, 0.5, 0.75, 1.0)
 ALPHA: Final = 0.05
@@ -53,7 +54,7 @@ def told_apart(recorded: RecordedTraces, checkpoint: str) -> dict[str, Any]:
     """Settings told to be worse than the best one at each look, and widths of the bounds."""
     rows = []
     for key in recorded.settings():
-        if key[0] == checkpoint:
+        if key[0] == checkpoint and len(key) == len(KEY_NAMES):
             trace = recorded.trace(knobs_of(key))
             drawn = first_drawn(trace, int((trace.splits == Split.SELECT).sum()))
             rows.append(drawn.logits[:, -1].argmax(-1) == drawn.labels)
