@@ -84,6 +84,9 @@ def group_lines(lines: Sequence[bytes], crc: int) -> tuple[bytes, int]:
 def whole_lines(content: bytes, crc: int = 0, *, is_chained: bool = False) -> JournalLines:
     """The lines of whole groups, their checksums compared; what follows them is left out.
 
+    Behind a chained line the last checksum is compared alone if it is right, as it is of all bytes
+    before it but those of the other checksums.
+
     Args:
         content: of a journal, from the start of a group on.
         crc: of the chain before it.
@@ -92,10 +95,13 @@ def whole_lines(content: bytes, crc: int = 0, *, is_chained: bool = False) -> Jo
     Raises:
         DamagedJournalError: a checksum is wrong or missing, or a group has lost a line.
     """
+    found = content.split(b"\n")[:-1]
+    if is_chained and (at_once := _whole_at_once(found, crc)):
+        return at_once
     lines: list[bytes] = []
     n_whole = size = place = 0
     whole_crc, whole_chained = crc, is_chained
-    for line in content.split(b"\n")[:-1]:
+    for line in found:
         body, mark, stored = line.rpartition(_CRC)
         lines.append(line)
         place += len(line) + 1
@@ -117,6 +123,19 @@ def whole_lines(content: bytes, crc: int = 0, *, is_chained: bool = False) -> Jo
     return JournalLines(
         lines=lines[:n_whole], size_bytes=size, crc=whole_crc, is_chained=whole_chained
     )
+
+
+def _whole_at_once(lines: list[bytes], crc: int) -> JournalLines | None:
+    """Lines of whole groups by the last checksum alone; None if it takes a closer look."""
+    bodies = [line.rpartition(_CRC)[0] for line in lines]
+    while bodies and not bodies[-1].rpartition(_GROUP)[2].isdigit():
+        bodies.pop()
+    kept = lines[: len(bodies)]
+    crc = zlib.crc32(b"".join(bodies), crc)
+    if not kept or not all(bodies) or not kept[-1].endswith(b"%b%d}" % (_CRC, crc)):
+        return None
+    size = sum(map(len, kept)) + len(kept)
+    return JournalLines(lines=kept, size_bytes=size, crc=crc, is_chained=True)
 
 
 def read_groups(content: bytes) -> JournalContent:

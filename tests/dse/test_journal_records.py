@@ -68,3 +68,35 @@ def test_no_line() -> None:
     """Nothing has no lines, and leaves the chain as it is."""
     found = whole_lines(b"", 7, is_chained=True)
     assert (found.lines, found.size_bytes, found.crc) == ([], 0, 7)
+
+
+@given(GROUPS, st.data())
+def test_a_flipped_bit_behind_a_chained_line(
+    groups: list[list[tuple[int, str]]], data: st.DataObject
+) -> None:
+    """What is read as the file grows has no other content than was written, or is refused.
+
+    A flip in a checksum that is not the last one is passed over: it changes nothing that is read.
+    """
+    first = journal([[(0, "")]])
+    before = whole_lines(first)
+    content = journal([[(0, "")], *groups])[len(first) :]
+    bit = data.draw(st.integers(0, 8 * len(content) - 1))
+    flipped = bytearray(content)
+    flipped[bit // 8] ^= 1 << bit % 8
+    try:
+        found = whole_lines(bytes(flipped), before.crc, is_chained=True)
+    except DamagedJournalError:
+        return
+    bodies = [line.rpartition(b',"crc":')[0] for line in content.split(b"\n")]
+    assert [line.rpartition(b',"crc":')[0] for line in found.lines] == bodies[: len(found.lines)]
+
+
+def test_a_line_between_chained_ones() -> None:
+    """A line without a checksum is refused where the last checksum is right all the same."""
+    lines, crc = group_lines([record_line({"op_code": 4}), record_line({"op_code": 6})], 0)
+    one, two = lines.splitlines(keepends=True)
+    for between in (b"\n", b'{"op_code":8}\n'):
+        with pytest.raises(DamagedJournalError, match=r"record 2: damaged \(its checksum is miss"):
+            whole_lines(one + between + two, is_chained=True)
+    assert whole_lines(one + two, is_chained=True).crc == crc
