@@ -1,14 +1,11 @@
 """Every setting's exact inner front, worked out once: what searches are replayed on.
 
-``python benchmarks/exact_fronts.py FOLDER [--study edgebert-sst2] [--traces DIR] [--whole]``
+``python benchmarks/exact_fronts.py FOLDER [--study edgebert-sst2] [--traces DIR]``
 
-writes a line of JSON for each setting of the model knobs to ``FOLDER/NAME.jsonl``, and goes on
-where an earlier call was stopped. With it the exact joint front is known, and a nested search runs
-at the speed of its sampler; the processor time that each inner front had taken is kept beside it.
-
-All settings of the model knobs are there. Of the hardware knobs some have one value (`THINNED`),
-unless ``--whole`` is given: no design with another one is on the front of the whole grid's first
-640 settings, and enumerating takes a tenth of the time.
+writes a line of JSON for each setting that a trial of the nested study stands for to
+``FOLDER/NAME.jsonl``, and goes on where an earlier call was stopped. With it the exact joint front
+is known, and a nested search runs at the speed of its sampler; the processor time that each inner
+front had taken is kept beside it.
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -28,28 +25,10 @@ from dse.evaluation import Evaluation, Flat
 from dse.outcomes import Outcome, as_plain
 from dse.racing import Rivals
 from search_space import MODEL_KNOBS, model_knobs
-from studies.enumeration import InnerFront, joined_front
 from studies.fronts import FloatArray, hypervolume, non_dominated
 from studies.presets import load_study
 from studies.recorded import SHIPPED, RecordedTraces
 from studies.spec import StudySpec
-
-THINNED: Final = {
-    "space.mask_sram_kib": 4,
-    "space.aux_sram_kib": 8,
-    "space.min_voltage_v": 0.5,
-}
-
-
-def benchmark_study(name: str, *, whole: bool = False) -> StudySpec:
-    """A study as searches are compared on it.
-
-    Args:
-        name: of a preset or a study file.
-        whole: with all values of all knobs.
-    """
-    spec = load_study(name)
-    return spec if whole else spec.with_overrides(THINNED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +61,8 @@ class ExactFronts:
         path = folder / f"{name_of(spec, recorded)}.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         evaluation = Evaluation(spec, recorded)
-        points = spec.search_space().points(MODEL_KNOBS)
+        stored = spec.enumerated_storage()
+        points = spec.search_space().points([name for name in MODEL_KNOBS if name not in stored])
         with path.open("a") as file:
             for flat in points[len(lines) :]:
                 started = time.process_time()
@@ -104,6 +84,10 @@ class ExactFronts:
         """Every setting of the model knobs, in the order of the grid."""
         return [front.flat for front in self._fronts.values()]
 
+    def n_traces(self) -> int:
+        """Distinct traces of the settings."""
+        return len({trace_of(front.flat, self._spec) for front in self._fronts.values()})
+
     def joint_front(self) -> FloatArray:
         """Values (n_points, n_objectives) of the exact joint front."""
         return self.front_of(self.settings())
@@ -121,10 +105,7 @@ class ExactFronts:
 
 
 class ReplayedEvaluation(Evaluation):
-    """Takes inner fronts from the table, and joins them where storage is enumerated.
-
-    Single designs are evaluated as ever.
-    """
+    """Takes inner fronts from the table."""
 
     def __init__(self, spec: StudySpec, traces: Path, fronts: ExactFronts) -> None:
         super().__init__(spec, RecordedTraces(traces))
@@ -133,53 +114,26 @@ class ReplayedEvaluation(Evaluation):
     def evaluate_setting(self, flat: Flat, rivals: Rivals | None = None) -> Outcome:
         """The inner front that is known; nothing is raced."""
         assert rivals is None
-        if self.inner.storage == ({},):
-            return self._fronts[flat].outcome
-        known = {row: self._fronts[w].outcome for row, w in self.inner.settings(flat).items()}
-        n_objectives = len(self._spec.objectives)
-        fronts = {
-            row: InnerFront(
-                hardware=np.array(outcome.hardware, dtype=np.int64),
-                exits=np.array(outcome.exits, dtype=np.int64),
-                values=np.array(outcome.values).reshape(-1, n_objectives),
-                designs_scored=outcome.designs_scored,
-                designs_pruned=outcome.designs_pruned,
-                designs_feasible=len(outcome.values),
-                reasons={},
-            )
-            for row, outcome in known.items()
-        }
-        front = joined_front(fronts, self.inner, self._spec.objectives)
-        return Outcome(
-            state="complete" if len(front.values) else "infeasible",
-            reason="" if len(front.values) else next(o.reason for o in known.values()),
-            values=front.values.tolist(),
-            hardware=front.hardware.tolist(),
-            exits=front.exits.tolist(),
-            designs_scored=front.designs_scored,
-            designs_pruned=front.designs_pruned,
-            own_hypervolume=hypervolume(front.values, self._spec.objectives),
-        )
-
-    def processor_s(self, flat: Flat) -> float:
-        """Processor time that the inner fronts of a trial had taken."""
-        return sum(self._fronts[w].processor_s for w in self.inner.settings(flat).values())
+        return self._fronts[flat].outcome
 
 
 def setting_key(flat: Flat) -> tuple[Any, ...]:
-    """Values of the model knobs."""
-    return tuple(flat[name] for name in MODEL_KNOBS)
+    """Values of the model knobs; None for storage that is enumerated."""
+    return tuple(flat.get(name) for name in MODEL_KNOBS)
 
 
-def trace_of(flat: Flat) -> tuple[Any, ...]:
-    """What a setting's trace is known by."""
-    return model_knobs(flat).trace_key()
+def trace_of(flat: Flat, spec: StudySpec) -> tuple[Any, ...]:
+    """What a setting's trace is known by, with any of the storage that is enumerated."""
+    space = spec.search_space()
+    stored = {name: space[name].values[0] for name in spec.enumerated_storage()}
+    return model_knobs({**stored, **flat}).trace_key()
 
 
 def name_of(spec: StudySpec, recorded: RecordedTraces) -> str:
     """A digest of all that inner fronts depend on, but for the program."""
     document = {key: value for key, value in spec.document().items() if key != "search"}
-    text = json.dumps([document, recorded.manifest.model_dump(mode="json")], sort_keys=True)
+    about = [document, spec.search.storage, recorded.manifest.model_dump(mode="json")]
+    text = json.dumps(about, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -189,9 +143,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--study", default="edgebert-sst2")
     parser.add_argument("--traces", type=Path, default=SHIPPED)
-    parser.add_argument("--whole", action="store_true")
     arguments = parser.parse_args()
-    spec = benchmark_study(arguments.study, whole=arguments.whole)
+    spec = load_study(arguments.study)
     fronts = ExactFronts.of(arguments.folder, spec, arguments.traces)
     seconds = [fronts[flat].processor_s for flat in fronts.settings()]
     print(

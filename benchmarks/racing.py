@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from exact_fronts import ExactFronts, ReplayedEvaluation, benchmark_study, trace_of
+from exact_fronts import ExactFronts, ReplayedEvaluation, trace_of
 from figures import parsed
 
 from dse.evaluation import Evaluation, Flat
@@ -33,6 +33,7 @@ from dse.racing import Rivals
 from dse.search import Search
 from dse.storage import open_storage
 from dse.trace_sources import looks_of
+from studies.presets import load_study
 from studies.recorded import SHIPPED, RecordedTraces
 from studies.spec import StudySpec
 
@@ -89,7 +90,8 @@ def compared(
     flats = [told.flat for told in with_racing.told]
     measured: dict[tuple[Any, ...], int] = defaultdict(int)
     for told in with_racing.told:
-        measured[trace_of(told.flat)] = max(measured[trace_of(told.flat)], told.outcome.sentences)
+        trace = trace_of(told.flat, spec)
+        measured[trace] = max(measured[trace], told.outcome.sentences)
     n_select = max(measured.values())
     n_begun = [n for n in measured.values() if n < n_select]
     on_both = _rows(plain) & _rows(with_racing)
@@ -126,7 +128,7 @@ def main() -> None:
     parser.add_argument("--looks", type=int, nargs="*", default=[250, 500])
     parser.add_argument("--traces", type=Path, default=SHIPPED)
     arguments = parsed(parser)
-    spec = benchmark_study(arguments.study)
+    spec = load_study(arguments.study)
     fronts = ExactFronts.of(arguments.fronts, spec, arguments.traces)
     raced = RacedReplay(
         spec.with_overrides({"search.racing.looks": arguments.looks}), arguments.traces, fronts

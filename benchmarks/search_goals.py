@@ -19,10 +19,11 @@ from typing import Any, Final
 
 import numpy as np
 from curves import chart
-from exact_fronts import ExactFronts, benchmark_study, trace_of
+from exact_fronts import ExactFronts
 from figures import parsed
 from search_runs import METHODS, runs_of
 
+from studies.presets import load_study
 from studies.recorded import SHIPPED
 
 SHARES: Final = (0.90, 0.95, 0.99)
@@ -138,7 +139,7 @@ def main() -> None:
     parser.add_argument("--kept", action="store_true")
     parser.add_argument("--picture", type=Path)
     arguments = parsed(parser)
-    study = benchmark_study(arguments.study)
+    study = load_study(arguments.study)
     fronts = ExactFronts.of(arguments.folder, study, arguments.traces)
     runs = runs_of(
         arguments.folder,
@@ -150,7 +151,7 @@ def main() -> None:
     )
     made = {run["method"] for run in runs}
     exact = fronts.hypervolume()
-    grid = len({trace_of(flat) for flat in fronts.settings()})
+    grid = fronts.n_traces()
     rows = {name: summary(runs, name, exact, cached=True) for name in METHODS if name in made}
     joint = [name for name in rows if name.startswith("joint")]
     result: dict[str, Any] = {

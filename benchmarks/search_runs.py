@@ -14,6 +14,7 @@ storage (``search.storage``) unless their name says that they sample it. After e
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 import time
@@ -49,6 +50,8 @@ from studies.recorded import RecordedTraces
 from studies.spec import StudySpec
 
 Row = dict[str, float]
+Tables = Callable[[str], ExactFronts]
+"""Inner fronts with storage enumerated or sampled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +73,6 @@ class Method:
     options: Mapping[str, Any]
     seeds: int = 10
     changes: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def enumerates_storage(self) -> bool:
-        """Whether a trial has the fronts of all cells."""
-        return self.strategy == "nested" and "search.storage" not in self.changes
 
 
 def _nested(sampler: str, trials: float, **more: Any) -> Method:
@@ -124,8 +122,7 @@ class Meter:
     def __init__(self, spec: StudySpec, live_s: Mapping[str, float]) -> None:
         self.rows: list[Row] = []
         self._live_s = live_s
-        space = spec.search_space()
-        self._storage = {name: space[name].values[0] for name in spec.enumerated_storage()}
+        self._spec = spec
         self._traces: set[tuple[Any, ...]] = set()
         self._archive = Archive(spec.objectives)
         self._n_objectives = len(spec.objectives)
@@ -135,7 +132,7 @@ class Meter:
     def note(self, flat: Flat, outcome: Outcome, known_s: float = 0.0) -> None:
         """One trial; ``known_s`` is processor time that was measured before."""
         live = self._live_s[str(flat["checkpoint"])]
-        trace = trace_of({**self._storage, **flat})
+        trace = trace_of(flat, self._spec)
         if trace not in self._traces:
             self._traces.add(trace)
             self._spent["live_s"] += live
@@ -179,36 +176,38 @@ class _Metered(InlineExecutor):
         return ticket, outcome
 
 
-def run(name: str, seed: int, study: StudySpec, traces: Path, fronts: ExactFronts) -> list[Row]:
+def run(name: str, seed: int, study: StudySpec, traces: Path, tables: Tables) -> list[Row]:
     """Rows after each evaluated trial of one search."""
     method = METHODS[name]
     recorded = RecordedTraces(traces)
     live_s = {n: c.seconds_per_setting for n, c in recorded.manifest.checkpoints.items()}
-    if method.sampler == "pymoo":
-        return _pymoo(method, seed, study, recorded, Meter(study, live_s))
     is_nested = method.strategy == "nested"
-    grid = len({trace_of(flat) for flat in fronts.settings()})
     changes = dict(method.changes)
-    if method.enumerates_storage:
-        changes["search.storage"] = "enumerated"
+    if not is_nested:
+        changes["search.storage"] = "sampled"
     if name.endswith("few bits first"):
         changes["space"] = few_bits_first(study)
+    grid = tables(study.search.storage).n_traces()
     spec = study.with_overrides(
         {
             "search.strategy": method.strategy,
             "search.trials": round(method.trials * grid) if is_nested else int(method.trials),
             "search.seed": seed,
-            "search.sampler": {"name": method.sampler, "options": dict(method.options)},
             **changes,
         }
     )
-    replayed = ReplayedEvaluation(spec, traces, fronts)
-    evaluation = replayed if is_nested else Evaluation(spec, recorded)
+    if method.sampler == "pymoo":
+        return _pymoo(method, seed, spec, recorded, Meter(spec, live_s))
+    spec = spec.with_overrides(
+        {"search.sampler": {"name": method.sampler, "options": dict(method.options)}}
+    )
+    fronts = tables(spec.search.storage) if is_nested else None
+    evaluation = ReplayedEvaluation(spec, traces, fronts) if fronts else Evaluation(spec, recorded)
     with tempfile.TemporaryDirectory() as folder:
         meter = Meter(spec, live_s)
         search = Search(spec, open_storage(None, Path(folder) / "journal.log"), "benchmark")
         executor = _Metered(
-            evaluation, meter, lambda flat: replayed.processor_s(flat) if is_nested else 0.0
+            evaluation, meter, lambda flat: fronts[flat].processor_s if fronts else 0.0
         )
         search.run(executor, lambda _: None)
     return meter.rows
@@ -274,10 +273,14 @@ def runs_of(
     A run whose method is defined otherwise today is made anew; one whose program has changed is
     not: such runs want a new folder. With ``make`` false there are those that the folder has.
     """
-    fronts = ExactFronts.of(folder, study, traces)
     path = folder / f"runs-{name_of(study, RecordedTraces(traces))}.jsonl"
     kept = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     done = {(e["method"], e["seed"], json.dumps(e["definition"])): e for e in kept}
+
+    @functools.cache
+    def tables(storage: str) -> ExactFronts:
+        return ExactFronts.of(folder, study.with_overrides({"search.storage": storage}), traces)
+
     found = []
     with path.open("a") as file:
         for seed in range(seeds):
@@ -289,7 +292,7 @@ def runs_of(
                 if key not in done and not make:
                     continue
                 if key not in done:
-                    rows = run(name, seed, study, traces, fronts)
+                    rows = run(name, seed, study, traces, tables)
                     done[key] = {"method": name, "seed": seed, "definition": definition}
                     done[key]["rows"] = rows
                     file.write(json.dumps(done[key]) + "\n")

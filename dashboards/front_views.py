@@ -26,7 +26,8 @@ SYMBOLS: Final = (
 )
 SYMBOLS_3D: Final = ("circle", "square", "diamond", "cross", "x", "circle-open")
 WEBGL_FROM: Final = 1_500
-"""Points from which on WebGL draws them."""
+"""Points from which on WebGL draws them, without error bars: thousands of those take most of the
+time of a frame, and hide the points."""
 MOST_CARDS: Final = 1_500
 """Designs that have a whole card to hover; of more, each tells its number and its values here."""
 
@@ -126,7 +127,7 @@ def _designs(
         **{
             f"error_{axis}": error_bars(column, opacity=0.2 if crowd else 0.4)
             for axis, column in axes.items()
-            if column.has_errors
+            if column.has_errors and len(data.ids) <= WEBGL_FROM
         },
         mode="markers",
         name="front",

@@ -23,6 +23,29 @@ window.dash_clientside = window.dash_clientside || {};
   let brushed = '';  // ids that the ranges on the parallel axes have selected, as text
   let brushes = 0;  // counts the times that something else was selected: then ranges are let go
 
+  // Thousands of lines are drawn when they come into view, as without a graphics card they take
+  // seconds, which whoever looks at the designs above need not wait for.
+  const IN_VIEW_PX = 60;
+  let linesSeen = null;  // observer of the figure of lines
+  let linesDrawn = [];  // what they were drawn from
+
+  function areLinesSeen() {
+    const place = document.getElementById('front-parallel');
+    if (!place) return false;
+    if (!linesSeen || linesSeen.place !== place) {
+      if (linesSeen) linesSeen.disconnect();
+      linesDrawn = [];
+      linesSeen = new IntersectionObserver(
+        ([entry]) => window.dash_clientside.set_props('front-lines-seen',
+          {data: entry.isIntersecting}),
+        {rootMargin: `0px 0px -${IN_VIEW_PX}px 0px`});
+      linesSeen.place = place;
+      linesSeen.observe(place);
+    }
+    const {top, bottom} = place.getBoundingClientRect();
+    return top < window.innerHeight - IN_VIEW_PX && bottom > 0;
+  }
+
   // What the sliders were last asked with, and whether the answer is still to come.
   const question = {frame: '', number: 0, values: '', sent: -Infinity, open: false};
   const PATIENCE_MS = 3000;  // after which an answer is taken for lost
@@ -85,11 +108,14 @@ window.dash_clientside = window.dash_clientside || {};
     },
 
     // The lines with the selected designs marked: by the server where there are few, else here.
-    markedLines(figure, selected, run) {
-      if (!figure) return window.dash_clientside.no_update;
+    markedLines(figure, selected, _, run) {
+      const none = window.dash_clientside.no_update;
+      if (!figure) return none;
       const lines = figure.data[0];
       if (!lines || lines.type !== 'parcoords') return figure;
       const ids = chosenOf(selected, run), text = runs(ids);
+      if (!areLinesSeen() || (linesDrawn[0] === figure && linesDrawn[1] === text)) return none;
+      linesDrawn = [figure, text];
       if (text !== brushed) {  // something else was selected: the ranges are let go
         brushed = text;
         brushes += 1;

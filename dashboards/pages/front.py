@@ -25,7 +25,7 @@ from dashboards.clicked_design import open_clicked
 from dashboards.design_table import design_grid
 from dashboards.front_figures import colour_titles, parallel_figure
 from dashboards.front_selection import register_selection
-from dashboards.front_views import FrontChoice, Marked, front_view
+from dashboards.front_views import WEBGL_FROM, FrontChoice, Marked, front_view
 from dashboards.parallel_view import parallel_lines
 from dashboards.published_point import published_point
 from dashboards.run_card import found_sentence
@@ -67,6 +67,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
         dcc.Store(id="front-seen"),
         dcc.Store(id="front-drawn"),
         dcc.Store(id="front-bulk"),
+        dcc.Store(id="front-lines-seen"),
         html.Div(
             [
                 html.Div(id="front-count", className="note", role="status"),
@@ -88,9 +89,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
                     selecting=True,
                     wide=True,
                     above=menus,
-                    note="Bars are one standard error. Drag around designs to select them; click "
-                    "one to open it. On three axes, click designs to select them. Shaded: what a "
-                    "constraint rules out.",
+                    note=_designs_note(len(data.ids)),
                 ),
                 figure_card(
                     "Parallel lines",
@@ -188,15 +187,16 @@ def register(app: Dash, views: RunViews) -> None:
         return bulk_lines(run, view.snapshot.number, theme_of(theme))
 
     # A figure is made once; the browser marks in it which designs are selected.
-    for drawn, graph, function in (
-        ("front-drawn", "front-graph", "marked"),
-        ("front-bulk", "front-parallel", "markedLines"),
+    for drawn, graph, function, more in (
+        ("front-drawn", "front-graph", "marked", ()),
+        ("front-bulk", "front-parallel", "markedLines", (Input("front-lines-seen", "data"),)),
     ):
         app.clientside_callback(  # type: ignore[no-untyped-call]
             ClientsideFunction("edge", function),
             Output(graph, "figure"),
             Input(drawn, "data"),
             Input("selected", "data"),
+            *more,
             State("run", "value"),
         )
     app.clientside_callback(  # type: ignore[no-untyped-call]
@@ -213,6 +213,18 @@ def register(app: Dash, views: RunViews) -> None:
 def _lines_px(n_designs: int, n_axes: int) -> int:
     """Width that the lines need: the bulk figure writes a name at every level of every axis."""
     return 57 * n_axes + 80 if n_designs <= MOST_LINES else 84 * n_axes + 150
+
+
+def _designs_note(n_designs: int) -> str:
+    bars = (
+        "Bars are one standard error."
+        if n_designs <= WEBGL_FROM
+        else f"More than {WEBGL_FROM:,} designs have no error bars here; the table has the errors."
+    )
+    return (
+        f"{bars} Drag around designs to select them; click one to open it. On three axes, click "
+        "designs to select them. Shaded: what a constraint rules out."
+    )
 
 
 def _parallel_note(n_designs: int) -> str:

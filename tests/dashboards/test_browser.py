@@ -202,6 +202,9 @@ def test_ranges_on_parallel_axes_select(watched: Watched, monkeypatch: pytest.Mo
     monkeypatch.setattr(front, "MOST_LINES", 1)
     page = watched.open("/front")
     watched.drawn("front-graph")
+    lines = page.locator("#front-parallel")
+    assert lines.locator(".axis-brush").count() == 0  # thousands of lines wait to be looked at
+    lines.scroll_into_view_if_needed()
     watched.drawn("front-parallel")
     page.wait_for_timeout(1_500)  # axes can be dragged a moment after they are drawn
     plot = "document.querySelector('#front-parallel .js-plotly-plot')"

@@ -89,6 +89,8 @@ def test_many_designs_tell_of_themselves_by_their_values(front: Front) -> None:
     assert (few.type, many.type) == ("scatter", "scattergl")
     assert few.text is not None
     assert many.text is None
+    assert few.error_y.visible
+    assert many.error_y.visible is None
     assert "Design #%{customdata}" in many.hovertemplate
     assert "µJ" in many.hovertemplate
 
