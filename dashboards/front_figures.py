@@ -222,7 +222,7 @@ def parallel_figure(data: FrontData) -> go.Figure:
     styled(figure, height=540)
     first = data.knobs[0] if data.knobs else None
     left = 7 * max(map(len, first.texts)) if first and first.is_stepped else 60
-    figure.update_layout(margin={"l": max(60, left + 12), "r": 30, "t": 84, "b": 28})
+    figure.update_layout(margin={"l": max(60, left + 12), "r": 46, "t": 84, "b": 28})
     return figure
 
 
