@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from dse.errors import RunFolderError, UsageError
+from evaluators.checkpoints import shipped_for
 from evaluators.tasks import SST2, glue_task
 from search_space import nearest
 from studies.whole_files import write_whole
@@ -111,21 +112,24 @@ def write_study(task: str, target: str, path: Path) -> None:
 def study_text(task: str, target: str) -> str:
     """The study file, TOML with comments."""
     device, regression = TARGETS[target], glue_task(task).is_regression
-    shipped = task == SST2.name
-    evaluator = (
-        'kind = "recorded"                # shipped traces; "live" measures sentences'
-        if shipped
-        else "# Train one first: dse train aware --task TASK --data GLUE_DIR --out my-checkpoint\n"
-        'kind = "live"\ncheckpoints = { mine = "my-checkpoint" }'.replace("TASK", task)
-    )
-    names = '["minilm-exits", "albert-mini"]' if shipped else '"mine"'
+    recorded, shipped = task == SST2.name, shipped_for(task)
+    if recorded:
+        evaluator = 'kind = "recorded"                # shipped traces; "live" measures sentences'
+    elif shipped:
+        evaluator = 'kind = "live"                    # measures sentences: dse run --data GLUE_DIR'
+    else:
+        evaluator = (
+            f"# Train one first: dse train aware --task {task} --data GLUE_DIR --out my-checkpoint"
+            '\nkind = "live"\ncheckpoints = { mine = "my-checkpoint" }'
+        )
+    names = _listed(tuple(shipped)) if shipped else '"mine"'
     policies = (
         'exit_policy = ["none", "patience"]\npatience = [1, 2, 3]\npatience_tolerance = [0.25, 0.5]'
         if regression
         else 'exit_policy = ["none", "entropy", "latency-aware"]\n'
         "entropy_threshold = { low = 0.02, high = 0.68, step = 0.02 }   # nats"
     )
-    worst = "0.70" if shipped else "-1.0" if regression else "0.0"
+    worst = "0.70" if recorded else "-1.0" if regression else "0.0"
     return f"""\
 # {task} on {device.about}. Every key is in docs/study-files.md; edit what does not fit.
 format = 1
@@ -149,7 +153,7 @@ idle = "leakage"                 # charged from the answer to the deadline
 
 [[objectives]]                   # two to eight; ideal and reference span the hypervolume
 metric = "accuracy"
-ideal = {0.95 if shipped else 1.0}
+ideal = {0.95 if recorded else 1.0}
 reference = {worst}
 
 [[objectives]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -44,6 +45,30 @@ class CheckpointError(ValueError):
 def shipped_checkpoints() -> list[str]:
     """Names of the checkpoints that ship with the project."""
     return sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))
+
+
+def trained_task(folder: Path) -> str | None:
+    """The task that a checkpoint was trained for, as its card says; None if it does not.
+
+    Raises:
+        CheckpointError: the card is no JSON.
+    """
+    card = folder / "card.json"
+    try:
+        said = json.loads(card.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{card}: not readable as JSON ({type(error).__name__}); repair or remove it."
+        ) from error
+    task = said.get("task") if isinstance(said, dict) else None
+    return task if isinstance(task, str) else None
+
+
+def shipped_for(task: str) -> list[str]:
+    """Names of the shipped checkpoints that were trained for a task."""
+    return [name for name in shipped_checkpoints() if trained_task(SHIPPED / name) == task]
 
 
 def checkpoint_folder(name: str, own: Mapping[str, str] | None = None) -> Path:

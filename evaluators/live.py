@@ -16,7 +16,7 @@ from torch import Tensor
 
 from evaluators.batches import equal_length_batches
 from evaluators.checkpoint_folders import checkpoint_hash
-from evaluators.checkpoints import CheckpointError
+from evaluators.checkpoints import CheckpointError, trained_task
 from evaluators.compression import CompressibleEncoder
 from evaluators.encoders import ExitHead
 from evaluators.faults.storage import Storage, storage_of
@@ -66,11 +66,11 @@ class LiveEvaluator:
         Raises:
             ValueError: the looks do not rise from 0 to less than all ``select`` sentences.
             CheckpointError: the checkpoint is missing or damaged, its files do not fit one another,
-                or it has not as many outputs as the task has classes.
+                it has not as many outputs as the task has classes, or its card names another task.
         """
         self._encoder = CompressibleEncoder(folder, data.task.n_outputs)
         self._task = data.task
-        self._check_outputs(folder)
+        self._check_task(folder)
         self._cache = cache
         self._data_key = (checkpoint_hash(folder), data.content_hash(), TRACE_VERSION)
         has_types = self._encoder.model.has_token_types
@@ -98,7 +98,7 @@ class LiveEvaluator:
             batch for _, batch in equal_length_batches(self._calibration[:SCALE_SENTENCES])
         ]
 
-    def _check_outputs(self, folder: Path) -> None:
+    def _check_task(self, folder: Path) -> None:
         head = self._encoder.model.exits[0]
         assert isinstance(head, ExitHead)
         outputs = head.classifier.out_features
@@ -107,6 +107,13 @@ class LiveEvaluator:
             raise CheckpointError(
                 f"{folder}: {outputs} outputs at every exit, expected {self._task.n_outputs} for "
                 f"{self._task.name} ({kind}); name a checkpoint that was trained for it."
+            )
+        trained = trained_task(folder)
+        if trained not in (None, self._task.name):
+            raise CheckpointError(
+                f"{folder}: its card.json says that it was trained for {trained!r}, expected "
+                f"{self._task.name}; name a checkpoint that was trained for it, or take 'task' out "
+                "of the card to try it all the same."
             )
 
     @property

@@ -161,6 +161,20 @@ def test_trace_does_not_depend_on_the_order_of_pairs(
     assert found.labels.tolist() == expected.labels[order].tolist()
 
 
+def test_a_checkpoint_of_another_task_is_refused(make_knobs: MakeKnobs, tmp_path: Path) -> None:
+    """A card that names another task is no checkpoint for this one; one without a task is."""
+    folder = write_tiny_checkpoint(tmp_path, 2)
+    card = folder / "card.json"
+    card.write_text('{"task": "QQP"}')
+    with pytest.raises(CheckpointError, match=r"trained for 'QQP', expected RTE; name a checkpoi"):
+        LiveEvaluator(folder, made_up_task(RTE))
+    card.write_text("{")
+    with pytest.raises(CheckpointError, match=r"card\.json: not readable as JSON"):
+        LiveEvaluator(folder, made_up_task(RTE))
+    card.write_text("{}")
+    assert LiveEvaluator(folder, made_up_task(RTE)).trace(make_knobs()).task == "RTE"
+
+
 @pytest.mark.parametrize("task", [COLA, MRPC, STSB, RTE, MNLI], ids=lambda task: task.name)
 def test_histogram_has_the_primary_metric(
     task: GlueTask, folders: dict[int, Path], make_knobs: MakeKnobs
