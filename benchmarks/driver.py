@@ -49,6 +49,8 @@ class FreeExecutor:
 
     capacity = 1
 
+    is_own_process = False
+
     def __init__(self) -> None:
         self._waiting: deque[tuple[int, Flat]] = deque()
 

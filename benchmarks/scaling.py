@@ -61,6 +61,8 @@ class SimulatedWorkers:
         done: tasks given back.
     """
 
+    is_own_process = False
+
     def __init__(self, spec: StudySpec, workers: int, clock: Callable[[], float]) -> None:
         self.capacity = workers
         self.now = self.driver_s = self.busy_s = 0.0

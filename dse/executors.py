@@ -23,9 +23,15 @@ Kind = Literal["setting", "design"]
 
 
 class Executor(Protocol):
-    """Takes tasks and gives their outcomes, in any order."""
+    """Takes tasks and gives their outcomes, in any order.
+
+    Attributes:
+        capacity: tasks that run at a time.
+        is_own_process: whether a task that ends its process ends the driver's.
+    """
 
     capacity: int
+    is_own_process: bool
 
     def submit(self, ticket: int, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> None:
         """Start a task that the ticket names; a setting is raced against the rivals, if any."""
@@ -46,6 +52,8 @@ class Executor(Protocol):
 
 class InlineExecutor:
     """Evaluates in this process, when the outcome is asked for."""
+
+    is_own_process = True
 
     def __init__(self, evaluation: Evaluation, limit_s: float | None = None) -> None:
         """Of a study's evaluation.
@@ -123,6 +131,7 @@ class _Task:
 class RayExecutor:
     """One Ray actor a worker, each with the model loaded once; dead actors are replaced."""
 
+    is_own_process = False
     _task_of_worker = "evaluate"
 
     def __init__(

@@ -6,6 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ from optuna.storages import BaseStorage
 from dse.archive import Archive
 from dse.errors import EvaluationError
 from dse.executors import Executor
+from dse.first_task import FirstTask
 from dse.interruption import uninterrupted
 from dse.outcomes import Outcome
 from dse.racing import Rivals
@@ -229,6 +231,7 @@ class Search:
             if isinstance(trial, FinishedTrial) and trial.outcome is not None:
                 arrived[asked.number] = trial.outcome
         unsent = deque(e for e in window if e.is_new and e.asked.number not in arrived)
+        first = FirstTask(self._book) if executor.is_own_process else None
         n_running = failures = 0
         since = time.monotonic()
         while not (reason := self._reason_to_stop(since)):
@@ -243,6 +246,10 @@ class Search:
             while unsent and n_running < executor.capacity:
                 entry = unsent.popleft()
                 number, flat = entry.asked.number, entry.asked.flat
+                if first is not None and (lost := first.begin(number)) is not None:
+                    arrived[number] = lost
+                    self._book.keep(entry.asked, lost)
+                    continue
                 executor.submit(number, self._strategy.kind, flat, entry.rivals)
                 n_running += 1
             if not window:
@@ -253,7 +260,8 @@ class Search:
             if oldest.is_new and oldest.asked.number not in arrived:
                 if executor.capacity > 1:  # a single task is asked for again, the same
                     self._book.commit()  # outcomes before their turn are kept on the disk
-                ticket, found = executor.next_outcome()
+                with first.excused() if first is not None else nullcontext():
+                    ticket, found = executor.next_outcome()
                 outcome = checked_outcome(found, self._strategy.kind, self.spec)
                 arrived[ticket] = outcome
                 self._book.keep(next(e.asked for e in window if e.asked.number == ticket), outcome)

@@ -123,11 +123,19 @@ class TrialBook:
     @property
     def stopped(self) -> str:
         """Why the search ended, as it was noted last; empty if it has not."""
-        return str(self._study.user_attrs.get(_STOPPED, ""))
+        return str(self.noted(_STOPPED) or "")
 
     def note_stop(self, reason: str) -> None:
         """Note why the search ended."""
-        self._study.set_user_attr(_STOPPED, reason)
+        self.note(_STOPPED, reason)
+
+    def noted(self, name: str) -> Any:
+        """What a driver of this study has noted under a name; None for nothing."""
+        return self._study.user_attrs.get(name)
+
+    def note(self, name: str, value: Any) -> None:
+        """Note something of this study, on the disk."""
+        self._study.set_user_attr(name, value)
         self.commit()
 
     def commit(self) -> None:

@@ -37,6 +37,8 @@ class FormulaExecutor:
         flats: every task taken, in order.
     """
 
+    is_own_process = False
+
     def __init__(self, capacity: int = 1) -> None:
         self.capacity = capacity
         self.flats: list[Flat] = []
@@ -81,6 +83,8 @@ class FormulaExecutor:
 
 class CountingExecutor:
     """Another executor, with every task written down."""
+
+    is_own_process = False
 
     def __init__(self, inner: Executor) -> None:
         self.capacity = inner.capacity

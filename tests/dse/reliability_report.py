@@ -64,9 +64,9 @@ the beginning of the journal; `front.json`, `trials.parquet` and the report are 
 `dse resume`.
 
 What this does not show: power cuts of a disk that forgets what it has synced, network file systems,
-and several drivers on one study. A design that is evaluated in the driver's own process and takes
-it down, as by its memory, is tried again at each `dse resume`; with two workers or more a live or
-nested study loses a worker to it, and records it as failed after three.
+and several drivers on one study. A worker that dies has its task done again, three times at most. A
+task that is evaluated in the driver's own process and ends it, as by its memory, is begun with by
+the next `dse resume`; when three in a row have ended within it, it is recorded as failed.
 """
 
 

@@ -32,6 +32,8 @@ class DelayedExecutor:
         finished: tickets in the order in which they were done.
     """
 
+    is_own_process = False
+
     def __init__(self, evaluation: Evaluation, capacity: int, seed: int) -> None:
         self.capacity = capacity
         self.finished: list[int] = []
