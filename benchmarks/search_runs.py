@@ -100,6 +100,12 @@ METHODS: Final = {
     "joint pymoo": Method(
         strategy="joint", sampler="pymoo", trials=1_000, options={"pop_size": 24}
     ),
+    "joint nsga2, long": Method(
+        strategy="joint", sampler="nsga2", trials=10_000, options={"population_size": 100}, seeds=3
+    ),
+    "joint pymoo, long": Method(
+        strategy="joint", sampler="pymoo", trials=30_000, options={"pop_size": 100}
+    ),
 }
 LISTED_FIRST: Final = ("weight_format", "span_budget_tokens", "activation_format")
 """Knobs in which an order that was chosen with hindsight goes through the settings, slowest first;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -122,12 +123,21 @@ def test_page(repository: Path) -> None:
     text = (repository / "docs" / "reliability.md").read_text(encoding="utf-8")
     assert text.startswith(ABOUT)
     assert text.endswith(NOTES)
-    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")][1:]
-    assert len(rows) > 8
-    for row in rows:
-        assert int(row[1].replace(",", "")) > 0
+    table = text[text.index("| fault |") :].partition("\n\n")[0].splitlines()[2:]
+    count = dict.fromkeys(("cut", "kill -9", "bit", "signal", "generated"), 0)
+    for row in (line.split("|")[1:-1] for line in table):
         assert (row[4].strip(), row[5].strip()) == ("0", "0")
-    assert "went on" in text
+        for kind in count:
+            named = "SIGINT" if kind == "signal" else kind
+            count[kind] += int(row[1].replace(",", "")) if named in row[0] else 0
+    assert count["cut"] > 100
+    assert count["kill -9"] >= 100
+    assert count["bit"] >= 2_000
+    assert count["signal"] > 10
+    assert count["generated"] >= 10_000
+    went_on = re.search(r"(\d+) of (\d+) went on within 5 s on the clock", text)
+    assert went_on is not None
+    assert int(went_on[2]) > 50
 
 
 def test_gathered() -> None:
