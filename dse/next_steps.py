@@ -9,6 +9,8 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from dse.runs import open_run, run_folders
 from dse.shown import next_step
+from evaluators.checkpoints import trained_task
+from evaluators.tasks import SST2
 from studies.presets import preset_names
 
 Arguments = Mapping[str, Any]
@@ -52,6 +54,10 @@ def _after_spaces(given: Arguments) -> Words:
     return words if study is None else ("dse", "run", study, "--dry-run")
 
 
+def _after_train(given: Arguments) -> Words:
+    return ("dse", "init", "--task", trained_task(given["out"]) or SST2.name)
+
+
 STEPS: Final[dict[str, Callable[[Arguments], Words]]] = {
     "list": _after_list,
     "show": _after_show,
@@ -65,7 +71,7 @@ STEPS: Final[dict[str, Callable[[Arguments], Words]]] = {
     "validate": lambda _: ("dse", "sources"),
     "cache": lambda _: ("dse", "list"),
     "faults": lambda given: ("dse", "init", "--task", given["task"]),
-    "train": lambda given: ("dse", "init", "--task", given["task"] or "SST-2"),
+    "train": _after_train,
     "record": lambda given: ("dse", "run", given["grids"][0], "--traces", given["out"].absolute()),
     "predict": lambda given: ("dse", "verify", given["folder"].absolute()),
 }

@@ -18,7 +18,7 @@ from dse.live import LiveSource
 from dse.trace_sources import SourceOptions
 from evaluators.checkpoint_folders import checkpoint_hash
 from evaluators.checkpoints import SHIPPED as CHECKPOINTS
-from evaluators.checkpoints import checkpoint_folder, shipped_checkpoints
+from evaluators.checkpoints import checkpoint_folder, shipped_checkpoints, shipped_for
 from evaluators.exits import exit_layers
 from evaluators.glue import load_sst2
 from evaluators.traces import Split
@@ -60,16 +60,20 @@ def test_presets_span_every_model_knob() -> None:
 
 
 def test_checkpoints_ship_small_and_are_those_that_were_recorded() -> None:
-    """Both checkpoints are there, of at most 25 MB, and traces carry their hashes."""
+    """Checkpoints are there, of at most 25 MB; traces are of SST-2's, and carry their hashes."""
     manifest = RecordedTraces().manifest
-    assert shipped_checkpoints() == sorted(manifest.checkpoints) == ["albert-mini", "minilm-exits"]
+    assert shipped_checkpoints() == ["albert-mini", "minilm-exits", "minilm-qqp"]
+    assert shipped_for("SST-2") == sorted(manifest.checkpoints) == ["albert-mini", "minilm-exits"]
+    assert shipped_for("QQP") == ["minilm-qqp"]
     for name in shipped_checkpoints():
         assert size_mb(CHECKPOINTS / name) < 25
     for name, recorded in manifest.checkpoints.items():
         assert recorded.checkpoint_sha256 == checkpoint_hash(checkpoint_folder(name))
 
 
-@pytest.mark.parametrize(("name", "layers"), [("albert-mini", 12), ("minilm-exits", 6)])
+@pytest.mark.parametrize(
+    ("name", "layers"), [("albert-mini", 12), ("minilm-exits", 6), ("minilm-qqp", 6)]
+)
 def test_model_cards_say_how_good_every_exit_is(name: str, layers: int) -> None:
     """The card has data, seed, stages, and scores of every exit, the teacher and the majority."""
     card = json.loads((CHECKPOINTS / name / "card.json").read_text())

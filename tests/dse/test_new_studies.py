@@ -39,6 +39,14 @@ class TestInit:
         assert spec.search_space().size() > 10_000
         assert study_text(task, target).count("#") > 10
 
+    def test_shipped_checkpoints_are_used(self) -> None:
+        """A task that has a shipped checkpoint starts from it; others say how to train one."""
+        assert 'checkpoint = ["albert-mini", "minilm-exits"]' in study_text("SST-2", "phone")
+        qqp = study_text("QQP", "phone")
+        assert 'checkpoint = ["minilm-qqp"]' in qqp
+        assert "dse train" not in qqp
+        assert "dse train aware --task RTE" in study_text("RTE", "phone")
+
     def test_command(self, capsys: pytest.CaptureFixture[str]) -> None:
         """The file is written once, and never over another."""
         printed = text_of(capsys, "init", "--task", "SST-2", "--target", "sensor")
