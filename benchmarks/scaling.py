@@ -162,6 +162,7 @@ def storage_of(kind: str, folder: Path) -> Iterator[BaseStorage]:
     if kind == "memory":
         yield InMemoryStorage()
     elif kind == "postgresql":
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
         from tests.dse.postgres import running_server
 
         with running_server() as server:

