@@ -18,14 +18,17 @@ _COLOURS: Final = (
 )
 
 
-def chart(curves: Mapping[str, Sequence[float]], low: float, x_title: str, y_title: str) -> str:
-    """The picture of curves over 1, 2, …; names that begin with ``joint`` are dotted.
+def chart(
+    curves: Mapping[str, Sequence[float]], low: float, x_title: str, y_title: str, step: int = 1
+) -> str:
+    """The picture of curves over 1, 2, … steps; names that begin with ``joint`` are dotted.
 
     Args:
         curves: values by name, between ``low`` and 1; those below are not drawn.
         low: lowest value of the axis.
         x_title: what is counted.
         y_title: what the values are.
+        step: how many of what is counted a step is.
     """
     most = max(len(values) for values in curves.values())
 
@@ -41,7 +44,8 @@ def chart(curves: Mapping[str, Sequence[float]], low: float, x_title: str, y_tit
         parts.append(f'<path d="M{LEFT},{height:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(_text(LEFT - 8, height + 4, f"{tenth * 10} %", "end"))
     for count in range(0, most + 1, 20):
-        parts.append(_text(x(max(1, count)), HEIGHT - BOTTOM + 18, str(max(1, count)), "middle"))
+        label = f"{max(1, count) * step:,}"
+        parts.append(_text(x(max(1, count)), HEIGHT - BOTTOM + 18, label, "middle"))
     for place, (name, values) in enumerate(curves.items()):
         points = " ".join(
             f"{x(i):.1f},{y(value):.1f}" for i, value in enumerate(values, 1) if value >= low

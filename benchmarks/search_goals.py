@@ -2,6 +2,8 @@
 
 ``python benchmarks/search_goals.py FOLDER [--seeds 10] [--kept] [--picture FILE.svg] [--json]``
 
+(the picture over settings is FILE.svg, that over time FILE-time.svg)
+
 makes what is missing of the runs (`search_runs`; with ``--kept`` nothing) and says, for each way to
 search, how many distinct settings had to be measured, and how long that takes, until the
 hypervolume of its front is 90, 95 and 99 % of the exact one, and whether the goals of 99 % are met.
@@ -28,6 +30,8 @@ from studies.recorded import SHIPPED
 
 SHARES: Final = (0.90, 0.95, 0.99)
 OWN: Final = "nested fronts"
+STEP_S: Final = 20
+"""Seconds between points of the picture over time."""
 Rows = Sequence[dict[str, float]]
 
 
@@ -119,6 +123,27 @@ def curves(runs: Sequence[dict[str, Any]], exact: float) -> dict[str, list[float
     return found
 
 
+def curves_in_time(runs: Sequence[dict[str, Any]], exact: float) -> dict[str, list[float]]:
+    """Median share of the exact hypervolume after 1, 2, … times `STEP_S` seconds, by method."""
+    found = {}
+    for name in METHODS:
+        chosen = [run["rows"] for run in runs if run["method"] == name]
+        if chosen:
+            volumes = [_by_time(rows) for rows in chosen]
+            least = min(len(each) for each in volumes)  # later there are not all runs
+            found[name] = (np.median([v[:least] for v in volumes], axis=0) / exact).tolist()
+    return found
+
+
+def _by_time(rows: Rows) -> list[float]:
+    """Hypervolume after 1, 2, … times `STEP_S` seconds, as long as the run lasted."""
+    times = np.array([row["live_s"] + row["own_s"] for row in rows])
+    volumes = np.concatenate([[0.0], [row["hypervolume"] for row in rows]])
+    steps = np.arange(STEP_S, times[-1] + STEP_S, STEP_S)
+    risen: list[float] = volumes[np.searchsorted(times, steps, side="right")].tolist()
+    return risen
+
+
 def _by_settings(rows: Rows, most: int) -> list[float]:
     """Hypervolume when so many settings, 1 to ``most``, had been measured."""
     best = [0.0] * most
@@ -166,8 +191,11 @@ def main() -> None:
         if OWN in rows:
             result["goals"] = goals(runs, best, exact, grid)
     if arguments.picture is not None:
-        titles = ("distinct settings measured", "share of the exact front's hypervolume")
-        arguments.picture.write_text(chart(curves(runs, exact), 0.3, *titles))
+        share = "share of the exact front's hypervolume"
+        by_settings = chart(curves(runs, exact), 0.3, "distinct settings measured", share)
+        arguments.picture.write_text(by_settings)
+        in_time = chart(curves_in_time(runs, exact), 0.3, "seconds", share, STEP_S)
+        arguments.picture.with_stem(f"{arguments.picture.stem}-time").write_text(in_time)
     if arguments.json:
         print(json.dumps(result, indent=1))
         return

@@ -85,7 +85,7 @@ METHODS: Final = {
     "nested tpe": _nested("tpe", 1),
     "nested random": _nested("random", 2),
     "nested qmc": _nested("qmc", 2),
-    "nested gp": _nested("gp", 1 / 3, seeds=3),
+    "nested gp": _nested("gp", 1 / 3),
     "nested listed": _nested("listed", 1, seeds=1),
     "nested listed, few bits first": _nested("listed", 1, seeds=1),
     "nested fronts, storage sampled": _nested(
@@ -95,8 +95,8 @@ METHODS: Final = {
         strategy="joint", sampler="nsga2", trials=1_000, options={"population_size": 24}
     ),
     "joint random": Method(strategy="joint", sampler="random", trials=1_000, options={}),
-    "joint tpe": Method(strategy="joint", sampler="tpe", trials=300, options={}, seeds=3),
-    "joint gp": Method(strategy="joint", sampler="gp", trials=60, options={}, seeds=3),
+    "joint tpe": Method(strategy="joint", sampler="tpe", trials=300, options={}),
+    "joint gp": Method(strategy="joint", sampler="gp", trials=60, options={}),
     "joint pymoo": Method(
         strategy="joint", sampler="pymoo", trials=1_000, options={"pop_size": 24}
     ),
