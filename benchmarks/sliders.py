@@ -12,17 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from browser import page_of
+from playwright.sync_api import Page
 
-from dashboards.server import dashboard_server
-from dse.watched_run import watched_runs
-
-PATIENCE_MS = 120_000
 PAUSE_MS = 250
 DRAGS = 10
 _WATCH = """() => {
@@ -41,21 +36,13 @@ def main() -> None:
     parser.add_argument("--presses", type=int, default=60)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    server = dashboard_server(watched_runs([arguments.run], Path("runs")), port=0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"http://127.0.0.1:{server.server_port}/what-if")
+    with page_of(arguments.run) as (page, address):
+        page.goto(f"{address}/what-if")
         found = {
             "key_to_text": key_latencies(page, arguments.presses),
             "last_step_of_a_drag_to_text": drag_latencies(page),
             "scoring_alone": scoring_times(page),
         }
-        browser.close()
-    server.shutdown()
     table = {name: percentiles(times) for name, times in found.items()}
     for name, row in table.items():
         print(f"{name:28}" + "".join(f" {key} {value:7.1f} ms" for key, value in row.items()))

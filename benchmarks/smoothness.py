@@ -13,19 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from browser import page_of
+from playwright.sync_api import Page
 
-from dashboards.server import dashboard_server
-from dse.watched_run import watched_runs
-
-PATIENCE_MS = 120_000
 STEP_MS = 16
 _PLOT = "document.querySelector('#front-graph .js-plotly-plot')"
 _FRAMES = """() => {
@@ -45,25 +40,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    server = dashboard_server(watched_runs([arguments.run], Path("runs")), port=0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--enable-unsafe-swiftshader"]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(PATIENCE_MS)
+    with page_of(arguments.run) as (page, address):
         began = time.perf_counter()
-        page.goto(f"http://127.0.0.1:{server.server_port}/front")
+        page.goto(f"{address}/front")
         page.wait_for_function(f"{_PLOT}?.data?.length > 1 && {_PLOT}._fullLayout?.xaxis?._length")
         found: dict[str, Any] = {"opened_s": time.perf_counter() - began}
         page.wait_for_timeout(3_000)
         found["selected_s"] = selected_s(page)
         found["dragged"] = frames(page, arguments.steps, wheel=False)
         found["wheel"] = frames(page, arguments.steps, wheel=True)
-        browser.close()
-    server.shutdown()
     for name, figures in found.items():
         print(f"{name:12} {figures}")
     if arguments.json is not None:
