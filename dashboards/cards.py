@@ -84,7 +84,11 @@ def figure_card(
         className="figure",
         style={"height": f"{height}px", "minWidth": f"{least_px}px"},
     )
-    shown: Any = html.Div(graph, className="sideways", tabIndex=0) if least_px else graph
+    # The script of graphs comes a moment later: until then their place is kept free.
+    place: dict[str, Any] = {"style": {"minHeight": f"{height}px"}}
+    if least_px:
+        place |= {"className": "sideways", "tabIndex": 0}
+    shown = html.Div(graph, **place)
     inside: list[Any] = [above, shown] if above is not None else [shown]
     return card(title, inside, note=note, actions=buttons, wide=wide)
 

@@ -200,6 +200,7 @@ def test_three_axes_select_by_clicks(watched: Watched) -> None:
 def test_ranges_on_parallel_axes_select(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """A range dragged along an axis of the bulk figure selects for all; clearing lets it go."""
     monkeypatch.setattr(front, "MOST_LINES", 1)
+    watched.page.set_viewport_size({"width": 1280, "height": 600})  # the lines are far below
     page = watched.open("/front")
     watched.drawn("front-graph")
     lines = page.locator("#front-parallel")
