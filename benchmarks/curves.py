@@ -1,7 +1,8 @@
-"""A line chart as an SVG picture, for the pages of the documentation."""
+"""Line and bar charts as SVG pictures, for the pages of the documentation."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
@@ -59,9 +60,36 @@ def chart(
         parts.append(_text(start + 32, height, name, "start"))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, x_title, "middle"))
     parts.append(_text(LEFT, 12, y_title, "start"))
+    return _picture(parts, HEIGHT)
+
+
+def bars(values: Mapping[str, float], title: str) -> str:
+    """The picture of a bar for each value, on a log axis from a tenth of the least one.
+
+    Args:
+        values: above 0, by name.
+        title: what they are, with the unit.
+    """
+    low = math.log10(min(values.values())) - 1
+    scale = (WIDTH - LEFT - 2 * RIGHT) / (math.log10(max(values.values())) - low)
+    parts = [_text(LEFT + RIGHT, 14, f"{title}, log scale", "start")]
+    for place, (name, value) in enumerate(values.items()):
+        top = 26 + 30 * place
+        length = (math.log10(value) - low) * scale
+        parts.append(_text(LEFT + RIGHT - 10, top + 15, name, "end"))
+        parts.append(
+            f'<rect x="{LEFT + RIGHT}" y="{top}" width="{length:.1f}" height="20" '
+            f'fill="{_COLOURS[place % len(_COLOURS)]}"/>'
+        )
+        told = f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
+        parts.append(_text(LEFT + RIGHT + length + 8, top + 15, told, "start"))
+    return _picture(parts, 36 + 30 * len(values))
+
+
+def _picture(parts: Sequence[str], height: int) -> str:
     content = "\n".join(parts)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'font-family="sans-serif" font-size="12">\n<rect width="100%" height="100%" '
         f'fill="white"/>\n{content}\n</svg>\n'
     )

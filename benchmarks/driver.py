@@ -1,7 +1,7 @@
 """What the driver adds to a trial: a free objective, against the optimisers that it is built on.
 
 ``python benchmarks/driver.py [--trials 10000] [--storage memory|journal] [--sampler random|nsga2]
-[--ray TRIALS] [--json]``
+[--ray TRIALS] [--picture FILE.svg] [--json]``
 
 The objective costs nothing. Compared are a joint study of the preset's space by our driver,
 ``optuna.study.optimize`` with the same sampler, storage, parameters and number of objectives, and
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from curves import bars
 from figures import parsed
 from optuna.storages import BaseStorage, InMemoryStorage
 
@@ -41,6 +42,7 @@ from studies.metrics import METRICS
 from studies.presets import load_study
 from studies.spec import StudySpec
 
+KINDS = ("processor", "wall")
 METRICS_OF_ALL = dict.fromkeys(METRICS, 1.0)
 
 
@@ -176,6 +178,7 @@ def main() -> None:
     parser.add_argument("--storage", choices=["memory", "journal"], default="memory")
     parser.add_argument("--sampler", choices=["random", "nsga2"], default="random")
     parser.add_argument("--ray", type=int, default=0)
+    parser.add_argument("--picture", type=Path)
     arguments = parsed(parser)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     spec = load_study("edgebert-sst2").with_overrides(
@@ -196,6 +199,9 @@ def main() -> None:
             rows[name] = measured(lambda s=storage, w=work: w(spec, s), arguments.trials)
     if arguments.ray:
         rows["ray tune"] = measured(lambda: rays(spec, arguments.ray), arguments.ray)
+    if arguments.picture is not None:
+        bar = {f"{name}, {kind}": row[f"{kind}_ms"] for name, row in rows.items() for kind in KINDS}
+        arguments.picture.write_text(bars(bar, "milliseconds a trial"))
     added = rows["ours"]["processor_ms"] - rows["optuna"]["processor_ms"]
     if arguments.json:
         print(json.dumps({**rows, "added_processor_ms": round(added, 3)}, indent=1))
