@@ -26,22 +26,23 @@ window.dash_clientside = window.dash_clientside || {};
   // Thousands of lines are drawn when they come into view, as without a graphics card they take
   // seconds, which whoever looks at the designs above need not wait for.
   const IN_VIEW_PX = 60;
-  let linesSeen = null;  // observer of the figure of lines
+  let watched = {place: null, observer: null};  // the figure of lines, and what watches it
   let linesDrawn = [];  // what they were drawn from
 
-  function areLinesSeen() {
-    const place = document.getElementById('front-parallel');
-    if (!place) return false;
-    if (!linesSeen || linesSeen.place !== place) {
-      if (linesSeen) linesSeen.disconnect();
-      linesDrawn = [];
-      linesSeen = new IntersectionObserver(
-        ([entry]) => window.dash_clientside.set_props('front-lines-seen',
-          {data: entry.isIntersecting}),
-        {rootMargin: `0px 0px -${IN_VIEW_PX}px 0px`});
-      linesSeen.place = place;
-      linesSeen.observe(place);
-    }
+  // Say whenever the figure comes into view or leaves it.
+  function watchLines(place) {
+    if (watched.place === place) return;
+    if (watched.observer) watched.observer.disconnect();
+    linesDrawn = [];
+    const observer = new IntersectionObserver(
+      ([entry]) => window.dash_clientside.set_props('front-lines-seen',
+        {data: entry.isIntersecting}),
+      {rootMargin: `0px 0px -${IN_VIEW_PX}px 0px`});
+    observer.observe(place);
+    watched = {place, observer};
+  }
+
+  function isInView(place) {
     const {top, bottom} = place.getBoundingClientRect();
     return top < window.innerHeight - IN_VIEW_PX && bottom > 0;
   }
@@ -114,7 +115,10 @@ window.dash_clientside = window.dash_clientside || {};
       const lines = figure.data[0];
       if (!lines || lines.type !== 'parcoords') return figure;
       const ids = chosenOf(selected, run), text = runs(ids);
-      if (!areLinesSeen() || (linesDrawn[0] === figure && linesDrawn[1] === text)) return none;
+      const place = document.getElementById('front-parallel');
+      if (!place) return none;
+      watchLines(place);
+      if (!isInView(place) || (linesDrawn[0] === figure && linesDrawn[1] === text)) return none;
       linesDrawn = [figure, text];
       if (text !== brushed) {  // something else was selected: the ranges are let go
         brushed = text;
