@@ -15,7 +15,7 @@ from dse.archive import Archive, Member
 from dse.evaluation import Evaluation
 from dse.front_records import front_design, head_of
 from dse.outcomes import Outcome
-from search_space import EXIT_KNOBS, HARDWARE_KNOBS, KNOBS, KnobValue, design_point
+from search_space import EXIT_KNOBS, HARDWARE_KNOBS, KNOBS, MODEL_KNOBS, KnobValue, design_point
 from studies.design_details import design_details
 from studies.records import Dominated, Front, FrontDesign, Progress
 from studies.scoring import Setting
@@ -188,12 +188,12 @@ class LiveFront:
 
     def _score(self, evaluation: Evaluation, members: Iterable[Member], until: float) -> None:
         """Work out the details of new members, setting by setting, until the look is over."""
-        by_setting: dict[int, tuple[Setting, list[tuple[Member, dict[str, KnobValue]]]]] = {}
+        groups: dict[tuple[KnobValue | None, ...], list[tuple[Member, dict[str, KnobValue]]]] = {}
         for member in members:
             flat = self._flat(member)
-            setting = evaluation.setting(flat)  # which it keeps, so that one is told from another
-            by_setting.setdefault(id(setting), (setting, []))[1].append((member, flat))
-        for setting, own in by_setting.values():
+            groups.setdefault(tuple(map(flat.get, MODEL_KNOBS)), []).append((member, flat))
+        for own in groups.values():
+            setting = evaluation.setting(own[0][1])
             for start in range(0, len(own), AT_ONCE):
                 self._take_details(evaluation, setting, own[start : start + AT_ONCE])
                 if time.thread_time() > until:

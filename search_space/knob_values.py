@@ -70,6 +70,10 @@ _ENUM_KNOBS: Final[Mapping[str, type[StrEnum]]] = {
     "mapping_objective": MappingObjective,
 }
 
+_ENUM_MEMBERS: Final[Mapping[str, Mapping[str, StrEnum]]] = {
+    name: {member.value: member for member in kind} for name, kind in _ENUM_KNOBS.items()
+}
+
 _TEXT_KNOBS: Final[Mapping[str, Callable[[str], Any]]] = {
     "weight_format": parse_number_format,
     "activation_format": lambda name: checked_activation_format(parse_number_format(name)),
@@ -104,14 +108,15 @@ def knob_value(name: str, value: KnobValue) -> Any:
             raise ValueError(f"Knob {name!r} has value {value!r}: expected text.")
         if name == "exit_storage" and value == WITH_ENCODER:
             return value
-        if name in _ENUM_KNOBS:
-            known = [member.value for member in _ENUM_KNOBS[name]]
-            if value not in known:
-                raise ValueError(
-                    f"Knob {name!r} has value {value!r}: expected one of {', '.join(known)}"
-                    f"{nearest(value, known) or '.'}"
-                )
-        return _TEXT_KNOBS[name](value)
+        if name not in _ENUM_MEMBERS:
+            return _TEXT_KNOBS[name](value)
+        known = _ENUM_MEMBERS[name]
+        if value not in known:
+            raise ValueError(
+                f"Knob {name!r} has value {value!r}: expected one of {', '.join(known)}"
+                f"{nearest(value, list(known)) or '.'}"
+            )
+        return known[value]
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"Knob {name!r} has value {value!r}: expected a number.")
     if name in _INTEGER_KNOBS:
