@@ -44,7 +44,7 @@ class TestValidStudies:
         for name in ("evaluator", "search", "constraints", "conditions"):
             del document[name]
         spec = spec_of(document, "test")
-        assert (spec.search.strategy, spec.search.sampler.name) == ("nested", "nsga2")
+        assert (spec.search.strategy, spec.search.sampler.name) == ("nested", "fronts")
         assert spec.evaluator.kind == "recorded"
         assert spec.constraints == []
 
