@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from studies.design_lists import design_list_names
 from studies.spec_tables import Number, Table, Whole
+
+NESTED_SAMPLERS: Final[Mapping[str, str]] = {
+    "fronts": "learns inner fronts",
+    "listed": "goes through settings",
+}
+"""Samplers of nested studies alone, and what they do that a joint study has not."""
 
 
 class SamplerTable(Table):
@@ -113,12 +120,11 @@ class SearchTable(Table):
 
     @model_validator(mode="after")
     def _own_samplers_are_nested(self) -> Self:
-        if self.strategy == "nested":
-            return self
-        if self.sampler.name == "fronts":
-            raise ValueError("sampler 'fronts' learns inner fronts, which a joint study has not")
-        if self.sampler.name == "listed":
-            raise ValueError("sampler 'listed' goes through settings, which a joint study has not")
+        name = self.sampler.name
+        if self.strategy != "nested" and name in NESTED_SAMPLERS:
+            raise ValueError(
+                f"sampler {name!r} {NESTED_SAMPLERS[name]}, which a joint study has not"
+            )
         return self
 
     @model_validator(mode="after")

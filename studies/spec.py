@@ -27,7 +27,7 @@ from search_space import (
 )
 from studies.metrics import parts_of
 from studies.objectives import Constraint, Objective
-from studies.search_tables import SearchTable
+from studies.search_tables import NESTED_SAMPLERS, SearchTable
 from studies.spec_problems import first_problem
 from studies.spec_tables import (
     CostModelTable,
@@ -241,8 +241,9 @@ class StudySpec(Table):
     def with_overrides(self, changes: Mapping[str, Any]) -> StudySpec:
         """A copy with values changed, by dotted name (``search.trials``).
 
-        A study that is made a joint one samples storage, if it enumerated it and nothing else is
-        asked for: the rest of a nested study's file holds for both.
+        A study that is made a joint one samples storage, if it enumerated it, and with the default
+        sampler, if its own drives nested studies alone, unless something else is asked for: the
+        rest of a nested study's file holds for both.
 
         Raises:
             StudyFileError: a value cannot be.
@@ -250,6 +251,9 @@ class StudySpec(Table):
         document = self.document()
         if changes.get("search.strategy") == "joint":
             changes = {"search.storage": "sampled", **changes}
+            asked = any(name.startswith("search.sampler") for name in changes)
+            if not asked and self.search.sampler.name in NESTED_SAMPLERS:
+                changes = {"search.sampler": {}, **changes}
         for dotted, value in changes.items():
             *tables, key = dotted.split(".")
             table = document

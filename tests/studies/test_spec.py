@@ -44,7 +44,7 @@ class TestValidStudies:
         for name in ("evaluator", "search", "constraints", "conditions"):
             del document[name]
         spec = spec_of(document, "test")
-        assert (spec.search.strategy, spec.search.sampler.name) == ("nested", "fronts")
+        assert (spec.search.strategy, spec.search.sampler.name) == ("nested", "nsga2")
         assert spec.evaluator.kind == "recorded"
         assert spec.constraints == []
 
@@ -109,6 +109,17 @@ class TestValidStudies:
         assert nested.with_overrides({"search.strategy": "joint"}).search.storage == "sampled"
         with pytest.raises(StudyFileError, match="storage is enumerated by nested studies"):
             nested.with_overrides({"search.strategy": "joint", "search.storage": "enumerated"})
+
+    @pytest.mark.parametrize("own", ["fronts", "listed"])
+    def test_a_joint_study_has_a_sampler_of_its_own(self, own: str) -> None:
+        """A sampler of nested studies alone gives way to the default, unless it is asked for."""
+        nested = spec_of(changed(small_document(), {"search.sampler": {"name": own}}), "test")
+        joint = {"search.strategy": "joint"}
+        assert nested.with_overrides(joint).search.sampler.name == "nsga2"
+        other = nested.with_overrides({**joint, "search.sampler.name": "tpe"})
+        assert other.search.sampler.name == "tpe"
+        with pytest.raises(StudyFileError, match=f"'{own}' .* which a joint study has not"):
+            nested.with_overrides({**joint, "search.sampler.name": own})
 
     @pytest.mark.parametrize("document", [small_document(), tiny_document()])
     def test_size_of_the_space(self, document: dict[str, Any]) -> None:
