@@ -160,9 +160,9 @@ class ClusterExecutor(executors.RayExecutor):
         if self._starting:
             waited = None if self._idle or self._running else LOOK_S
             references = list(self._starting)
-            ready, _ = self._ray.wait(references, num_returns=len(references), timeout=0)
+            ready = self._ready(references, at_most=len(references))
             if not ready and waited is not None:
-                ready, _ = self._ray.wait(references, timeout=waited)
+                ready = self._ready(references, waited)
             for reference in ready:
                 self._welcome(reference)
         elif not (self._idle or self._running):
@@ -178,7 +178,7 @@ class ClusterExecutor(executors.RayExecutor):
         """Take a worker into service, or replace one that could not start."""
         member = self._starting.pop(reference)
         try:
-            self._ray.get(reference)
+            self._got(reference)
         except self._ray.exceptions.RayTaskError as error:
             cause = error.cause if isinstance(error.cause, Exception) else error
             if exit_code_of(cause) is not None and not isinstance(cause, OSError):

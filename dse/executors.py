@@ -6,20 +6,22 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from dse.attempts import MAX_STRIKES, given_up, is_transient, limited, over_limit, reason_of
 from dse.errors import exit_code_of
 from dse.evaluation import Evaluation, Flat
-from dse.interruption import own_handlers
+from dse.interruption import own_handlers, uninterrupted
 from dse.outcomes import Outcome
 from dse.racing import Rivals
 from dse.trace_sources import SourceOptions, make_source
 from studies.spec import StudySpec
 
 Kind = Literal["setting", "design"]
+WAITED_AT_ONCE_S: Final = 0.2
+"""Time that Ray waits before a signal is looked at: it loses what a handler raises inside it."""
 
 
 class Executor(Protocol):
@@ -227,12 +229,12 @@ class RayExecutor:
             if ended is not None:
                 return ended
             running = list(self._running)
-            done = self._ray.wait(running, timeout=self._patience())[0] if running else []
+            done = self._ready(running, self._patience()) if running else []
             if done:
                 task = self._running.pop(done[0])
                 assert task.actor is not None
                 try:
-                    outcome = self._received(self._ray.get(done[0]))
+                    outcome = self._received(self._got(done[0]))
                 except exceptions.RayTaskError as error:
                     self._idle.append(task.actor)
                     cause = error.cause if isinstance(error.cause, Exception) else error
@@ -252,6 +254,29 @@ class RayExecutor:
             if ended is not None:
                 return ended
 
+    def _ready(
+        self, references: Sequence[Any], timeout_s: float = 0.0, at_most: int = 1
+    ) -> list[Any]:
+        """References whose results are there, as soon as one is; none after the timeout.
+
+        Raises:
+            Interrupted: by a signal.
+        """
+        until = time.monotonic() + timeout_s
+        while True:
+            left = max(0.0, until - time.monotonic())
+            with uninterrupted():
+                found: list[Any] = self._ray.wait(
+                    list(references), num_returns=at_most, timeout=min(left, WAITED_AT_ONCE_S)
+                )[0]
+            if found or left <= WAITED_AT_ONCE_S:
+                return found
+
+    def _got(self, reference: Any) -> Any:
+        """The result of a reference that is ready."""
+        with uninterrupted():
+            return self._ray.get(reference)
+
     def _patience(self) -> float:
         """Seconds to wait for the next outcome before looking at limits."""
         if self._limit_s is None:
@@ -265,7 +290,7 @@ class RayExecutor:
         for reference, task in self._running.items():
             assert task.actor is not None
             if task.started is None:
-                if self._ray.wait([task.actor.started], timeout=0)[0]:
+                if self._ready([task.actor.started]):
                     task.started = time.monotonic()
             elif time.monotonic() - task.started > self._limit_s:
                 del self._running[reference]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from dse import executors
 from dse.evaluation import Flat
 from dse.executors import Executor, InlineExecutor, Kind, RayExecutor
+from dse.interruption import Interrupted, interruptible
 from dse.outcomes import Outcome
 from dse.racing import Rivals
 from dse.search import Search
@@ -243,4 +245,38 @@ def test_missing_traces_reach_the_driver(options: SourceOptions, tmp_path: Path)
         with pytest.raises(RecordedTracesError, match="for span_budget_tokens 16"):
             opened(spec, tmp_path).run(executor, quiet)
     finally:
+        executor.close()
+
+
+def sleeping_worker() -> type:
+    """A worker that never ends a task."""
+
+    class Sleeping(executors._Worker):
+        def evaluate(self, kind: Kind, flat: Flat, rivals: Rivals | None = None) -> Outcome:
+            time.sleep(600)
+            return super().evaluate(kind, flat, rivals)
+
+    return Sleeping
+
+
+@pytest.mark.usefixtures("running_ray")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_while_waiting(
+    number: signal.Signals,
+    spec: StudySpec,
+    options: SourceOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A signal that comes while Ray waits ends the search soon, as an interruption by it."""
+    monkeypatch.setattr(executors, "_Worker", sleeping_worker())
+    executor = RayExecutor(spec, options, 1, None, quiet)
+    kill = threading.Timer(1.0, os.kill, (os.getpid(), number))
+    try:
+        with interruptible(), pytest.raises(Interrupted) as caught:
+            kill.start()
+            opened(spec, tmp_path).run(executor, quiet)
+        assert caught.value.exit_code == 128 + number
+    finally:
+        kill.cancel()
         executor.close()
