@@ -272,10 +272,12 @@ def test_signals_while_waiting(
     monkeypatch.setattr(executors, "_Worker", sleeping_worker())
     executor = RayExecutor(spec, options, 1, None, quiet)
     kill = threading.Timer(1.0, os.kill, (os.getpid(), number))
+    search = opened(spec, tmp_path)
     try:
-        with interruptible(), pytest.raises(Interrupted) as caught:
+        with interruptible():
             kill.start()
-            opened(spec, tmp_path).run(executor, quiet)
+            with pytest.raises(Interrupted) as caught:
+                search.run(executor, quiet)
         assert caught.value.exit_code == 128 + number
     finally:
         kill.cancel()
