@@ -17,7 +17,7 @@ from dashboards.front_figures import hover_cards
 from dashboards.front_views import column_axis
 from dashboards.palette import CATEGORIES
 from dashboards.theme import COLOURS, Theme, themed
-from dashboards.ticks import Scale, round_ticks, tick_texts, window
+from dashboards.ticks import Scale, log_axis, window
 from dashboards.titles import knob_text, knob_title, metric, plotly_text, words
 from hw_cost import ExplainedGemm
 from search_space import UNITS, NumberFormat
@@ -128,8 +128,8 @@ def roofline_figure(
         )
     styled(figure, height=360)
     figure.update_layout(
-        xaxis=_log_axis("MACs for each byte of weights read", [t.x for t in figure.data]),
-        yaxis=_log_axis("Achieved (GMAC/s)", [t.y for t in figure.data]),
+        xaxis=log_axis("MACs for each byte of weights read", [t.x for t in figure.data]),
+        yaxis=log_axis("Achieved (GMAC/s)", [t.y for t in figure.data]),
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         margin={"l": 64, "r": 14, "t": 28, "b": 48},
     )
@@ -254,20 +254,6 @@ def attainment_figure(fronts: Mapping[str, FrontData], x: str, y: str, theme: Th
         margin={"l": 64, "r": 14, "t": 28, "b": 48},
     )
     return themed(figure, theme)
-
-
-def _log_axis(title: str, values: Sequence[Any]) -> dict[str, Any]:
-    """A log axis around some values, each of its ticks a whole number to read."""
-    every = np.concatenate([np.asarray(each, dtype=float) for each in values] or [np.array([1.0])])
-    shown = window(float(every.min()), float(every.max()), "log10", before=0.03, after=0.03)
-    ticks = round_ticks(shown, 5)
-    return {
-        "title": {"text": title},
-        "type": "log",
-        "range": shown.plotly_range(),
-        "tickvals": list(ticks),
-        "ticktext": list(tick_texts(ticks)),
-    }
 
 
 def _axis_of(columns: Sequence[Column]) -> dict[str, Any]:

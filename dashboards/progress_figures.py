@@ -12,6 +12,7 @@ from dashboards.figure_style import styled
 from dashboards.palette import CATEGORIES
 from dashboards.progress_data import hypervolume_times
 from dashboards.theme import Theme, themed
+from dashboards.ticks import log_axis
 from dashboards.titles import plotly_text
 from studies.run_snapshot import RunSnapshot
 from studies.trial_table import STATES, TrialTable
@@ -92,6 +93,7 @@ def state_figure(trials: TrialTable, theme: Theme) -> go.Figure:
         bargap=0,
         xaxis={"title": {"text": "Trials"}, "range": [0, n]},
         yaxis={"title": {"text": "Share (%)"}, "range": [0, 100]},
+        showlegend=True,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         margin={"l": 56, "r": 14, "t": 44, "b": 48},
     )
@@ -120,7 +122,8 @@ def duration_figure(trials: TrialTable, theme: Theme) -> go.Figure:
     styled(figure, height=340)
     figure.update_layout(
         xaxis={"title": {"text": "Trial"}},
-        yaxis={"title": {"text": "Evaluation (s)"}, "type": "log", "dtick": 1},
+        yaxis=log_axis("Evaluation (s)", [trials.evaluation_s[rows]]),
+        showlegend=True,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         margin={"l": 64, "r": 14, "t": 26, "b": 48},
     )

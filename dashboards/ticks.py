@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,3 +100,23 @@ def round_ticks(shown: Window, count: int = 6) -> tuple[float, ...]:
 def tick_texts(ticks: tuple[float, ...]) -> tuple[str, ...]:
     """The ticks as text."""
     return tuple(map(number_text, ticks))
+
+
+def log_axis(title: str, values: Sequence[Any]) -> dict[str, Any]:
+    """Plotly's layout of a log axis around values above 0, with ticks that are good to read.
+
+    Args:
+        title: with the unit.
+        values: arrays of what it shows; around 1 if there is nothing.
+    """
+    given = [np.asarray(each, dtype=np.float64) for each in values]
+    every = np.concatenate(given) if any(map(len, given)) else np.ones(1)
+    shown = window(float(every.min()), float(every.max()), "log10", before=0.03, after=0.03)
+    ticks = round_ticks(shown, 5)
+    return {
+        "title": {"text": title},
+        "type": "log",
+        "range": shown.plotly_range(),
+        "tickvals": list(ticks),
+        "ticktext": list(tick_texts(ticks)),
+    }
