@@ -144,6 +144,7 @@ class LiveFront:
         provenance: Mapping[str, Any],
         *,
         spent_s: float = 0.0,
+        is_read: bool = True,
     ) -> Front:
         """The front so far. Designs that were on it before are not scored again.
 
@@ -155,12 +156,15 @@ class LiveFront:
             counts: of trials.
             provenance: of the run.
             spent_s: seconds of a processor that the look has taken so far.
+            is_read: whether all trials are read; until then a front that has designs hardly waits
+                for more of them.
 
         Raises:
             ValueError: the traces of a design cannot be had.
         """
         history = self.progress()
-        until = time.thread_time() + max(LEAST_SECONDS, SECONDS_A_LOOK - spent_s)
+        least = LEAST_SECONDS if is_read or not self._details else 0.0
+        until = time.thread_time() + max(least, SECONDS_A_LOOK - spent_s)
         spec, archive = self._spec, self._archive
         sign = -1 if spec.objectives[0].maximised else 1
         order = sorted(

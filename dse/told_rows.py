@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import chain
-from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -65,14 +64,9 @@ class ToldRows:
     def _become_columns(self) -> None:
         """Put the rows that came last behind the columns; what a repeat lacks is its first's."""
         n_old = len(self) - len(self._new)
-        shapes = dict.fromkeys(map(tuple, self._new))
         own = set(self._new[next(iter(self._firsts)) - n_old]) if self._firsts else set()
-        names = dict.fromkeys(chain.from_iterable(shapes))
-        if len(shapes) > 1:
-            nothing = dict.fromkeys(names)
-            self._new = [nothing | row for row in self._new]
-        columns = zip(*map(itemgetter(*names), self._new), strict=True)
-        new = pa.table(dict(zip(names, map(pa.array, columns), strict=True)))
+        names = dict.fromkeys(chain.from_iterable(dict.fromkeys(map(tuple, self._new))))
+        new = pa.table({name: pa.array([row.get(name) for row in self._new]) for name in names})
         parts = [new] if self._table is None else [self._table, new]
         # A column may be of whole numbers, or of nothing at all, in one part alone.
         whole = pa.concat_tables(parts, promote_options="permissive")
@@ -82,7 +76,7 @@ class ToldRows:
             for number, name in enumerate(whole.column_names):
                 if name not in own:
                     whole = whole.set_column(number, name, whole[name].take(pa.array(places)))
-        self._table = whole.combine_chunks()
+        self._table = whole
         self._new, self._firsts = [], {}
 
     def trials(self, in_flight: int) -> TrialTable:
@@ -95,4 +89,5 @@ class ToldRows:
             self._become_columns()
         if self._table is None:
             return replace(no_trials(), in_flight=in_flight)
+        self._table = self._table.combine_chunks()
         return trial_table(self._table, in_flight=in_flight)

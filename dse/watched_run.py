@@ -186,7 +186,9 @@ class WatchedRun:
         origin = provenance_of(spec, {"task": ", ".join(spec.scenario.tasks)})
         evaluation = self.bench()
         spent = time.thread_time() - since
-        record = self._live.record(evaluation, counts, origin, spent_s=spent)
+        record = self._live.record(
+            evaluation, counts, origin, spent_s=spent, is_read=self._unread is None
+        )
         self._waits = self._live.waiting
         return record
 
