@@ -1,6 +1,7 @@
 """What racing saves, and whether the front is the same: nested studies with and without it.
 
-``python benchmarks/racing.py FRONTS [--seeds 10] [--looks 250 500] [--study NAME] [--json]``
+``python benchmarks/racing.py FRONTS [--seeds 10] [--looks 250 500] [--study NAME]
+[--sampler NAME] [--trials N] [--json]``
 
 Sentences are replayed from recorded traces in the order in which they are drawn; inner fronts of
 settings that go on come from the folder FRONTS (`exact_fronts`), which is made if need be. Each
@@ -90,6 +91,8 @@ def compared(
     flats = [told.flat for told in with_racing.told]
     measured: dict[tuple[Any, ...], int] = defaultdict(int)
     for told in with_racing.told:
+        if with_racing.space.violation(told.flat) is not None:
+            continue
         trace = trace_of(told.flat, spec)
         measured[trace] = max(measured[trace], told.outcome.sentences)
     n_select = max(measured.values())
@@ -126,9 +129,17 @@ def main() -> None:
     parser.add_argument("--study", default="edgebert-sst2")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--looks", type=int, nargs="*", default=[250, 500])
+    parser.add_argument("--sampler", help="instead of the study's own")
+    parser.add_argument("--trials", type=int, help="instead of the study's own")
     parser.add_argument("--traces", type=Path, default=SHIPPED)
     arguments = parsed(parser)
     spec = load_study(arguments.study)
+    changes: dict[str, Any] = {}
+    if arguments.sampler is not None:
+        changes["search.sampler"] = {"name": arguments.sampler}
+    if arguments.trials is not None:
+        changes["search.trials"] = arguments.trials
+    spec = spec.with_overrides(changes)
     fronts = ExactFronts.of(arguments.fronts, spec, arguments.traces)
     raced = RacedReplay(
         spec.with_overrides({"search.racing.looks": arguments.looks}), arguments.traces, fronts

@@ -11,7 +11,8 @@ def race_counts(search: Search, evaluation: Evaluation) -> dict[str, int]:
     """Counts of a finished search with racing; empty of one without.
 
     A trace serves all settings that differ in storage alone and is counted once. Sentences of the
-    other splits are measured for the settings on the front, and count for these.
+    other splits are measured for the settings on the front, and count for these. What a condition
+    forbids has no sentences that could be saved.
 
     Returns:
         ``pruned`` settings; ``sentences`` measured; ``sentences_saved`` of those that all traces
@@ -21,7 +22,8 @@ def race_counts(search: Search, evaluation: Evaluation) -> dict[str, int]:
         return {}
     measured: dict[TraceKey, int] = {}
     for told in search.told:
-        if told.repeated_of is None and told.outcome.state != "failed":
+        is_setting = search.space.violation(told.flat) is None
+        if is_setting and told.repeated_of is None and told.outcome.state != "failed":
             key = _knobs(told.flat, evaluation).trace_key()
             measured[key] = max(measured.get(key, 0), told.outcome.sentences)
     pruned = sum(told.outcome.state == "pruned" for told in search.told)

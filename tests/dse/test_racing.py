@@ -11,6 +11,7 @@ import pytest
 from dse.evaluation import Evaluation
 from dse.executors import InlineExecutor
 from dse.outcomes import Outcome
+from dse.race_counts import race_counts
 from dse.racing import StagedTraces
 from dse.search import Search
 from dse.trace_sources import looks_of
@@ -85,6 +86,20 @@ class TestSearch:
         front = finished_front(search, raced(spec), spec)
         assert front.counts["pruned"] == len(lost)
         assert front.counts["sentences_saved"] > 0
+
+    def test_what_is_forbidden_saves_nothing(self, tmp_path: Path, raced: MakeRaced) -> None:
+        """Sentences measured and saved are those of the distinct traces that conditions allow."""
+        spec = racing_spec(sampler={"name": "random"}).with_overrides(
+            {"conditions": ["checkpoint != 'one-layer'"]}
+        )
+        search = opened(spec, tmp_path)
+        search.run(InlineExecutor(raced(spec)), quiet)
+        flats = [told.flat for told in search.told]
+        allowed = [flat for flat in flats if flat["checkpoint"] != "one-layer"]
+        assert 0 < len(allowed) < len(flats)
+        traces = {model_knobs(flat).trace_key() for flat in allowed}
+        counts = race_counts(search, raced(spec))
+        assert counts["sentences"] + counts["sentences_saved"] == 100 * len(traces)
 
     def test_a_resumed_search_goes_on_alike(self, tmp_path: Path, raced: MakeRaced) -> None:
         """Stopped after every outcome with three trials in flight: the same trials and front."""
