@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
-WIDTH: Final = 860
+WIDTH: Final = 890
 HEIGHT: Final = 440
 LEFT: Final = 60
-RIGHT: Final = 200
+RIGHT: Final = 230
 TOP: Final = 20
 BOTTOM: Final = 46
 _COLOURS: Final = (
