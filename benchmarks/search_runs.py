@@ -1,6 +1,6 @@
 """Searches replayed on recorded traces, kept one by one: the share of the exact front over time.
 
-`search_goals` runs every method with every seed on the study of `exact_fronts`; a line of JSON for
+`search` runs every method with every seed on the study of `exact_fronts`; a line of JSON for
 each goes to ``FOLDER/runs-DIGEST.jsonl``, and a later call goes on. Nested searches enumerate
 storage (``search.storage``) unless their name says that they sample it. After each trial it has
 
