@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -65,11 +65,8 @@ class ToldRows:
         """Put the rows that came last behind the columns; what a repeat lacks is its first's."""
         n_old = len(self) - len(self._new)
         own = set(self._new[next(iter(self._firsts)) - n_old]) if self._firsts else set()
-        names = dict.fromkeys(chain.from_iterable(dict.fromkeys(map(tuple, self._new))))
-        new = pa.table({name: pa.array([row.get(name) for row in self._new]) for name in names})
-        parts = [new] if self._table is None else [self._table, new]
-        # A column may be of whole numbers, or of nothing at all, in one part alone.
-        whole = pa.concat_tables(parts, promote_options="permissive")
+        new = _columns(self._new)
+        whole = new if self._table is None else _joined([self._table, new])
         if self._firsts:
             places = np.arange(len(self))
             places[list(self._firsts)] = list(self._firsts.values())
@@ -91,3 +88,29 @@ class ToldRows:
             return replace(no_trials(), in_flight=in_flight)
         self._table = self._table.combine_chunks()
         return trial_table(self._table, in_flight=in_flight)
+
+
+def _columns(rows: Sequence[Row]) -> pa.Table:
+    """Rows as columns, which have no value where a row lacks it.
+
+    Most rows have the same names in the same order: those are turned over together.
+    """
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for place, names in enumerate(map(tuple, rows)):
+        alike.setdefault(names, []).append(place)
+    parts = []
+    for names, places in alike.items():
+        columns = zip(*(rows[place].values() for place in places), strict=True)
+        parts.append(pa.table(dict(zip(names, map(pa.array, columns), strict=True))))
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(np.concatenate(list(alike.values())))
+    return _joined(parts).take(pa.array(order))
+
+
+def _joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """Tables one behind the other.
+
+    A column may be of whole numbers, or of nothing at all, in one of them alone.
+    """
+    return pa.concat_tables(tables, promote_options="permissive")

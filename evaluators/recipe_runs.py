@@ -94,6 +94,8 @@ class RecipeRun:
         self.data = load_task(glue_task(self.recipe.task), self.source)
         self.say(self.data.description)
         start = started(self.recipe, initial, self.data.task.n_outputs, self.seed)
+        if self.data.task.is_regression:
+            start.centre(self.data.train.labels)
         self.tokenizer, self._initial = start.tokenizer, start.initial
         model = start.model
         # What a later stage would stumble over is said before the first one takes its hours.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,27 @@ class Start:
         model: the encoder that is trained.
         tokenizer: of the checkpoint that it comes from.
         initial: encoder whose hidden states a student matches on text; None without a student.
+        has_own_exits: whether the exits come from a checkpoint; those of them that a plain folder
+            lacks have biases of 0.
     """
 
     model: ExitEncoder
     tokenizer: Tokenizer
     initial: nn.Module | None = None
+    has_own_exits: bool = False
+
+    def centre(self, labels: Sequence[float]) -> None:
+        """Let new exits of a regression begin by answering the mean of the labels.
+
+        Exits that begin at 0 learn the mean first, which drives their poolers to the bounds of
+        tanh: little is left then that tells one sentence from another.
+        """
+        mean = sum(labels) / len(labels)
+        with torch.no_grad():
+            for head in self.model.exits:
+                bias = head.get_parameter("classifier.bias")
+                if not (self.has_own_exits and bias.any()):
+                    bias.fill_(mean)
 
 
 def started(recipe: Recipe, folder: Path, n_outputs: int, seed: int) -> Start:
@@ -52,7 +69,8 @@ def started(recipe: Recipe, folder: Path, n_outputs: int, seed: int) -> Start:
     if recipe.initial != MINILM:
         if student is not None:
             raise TrainingError(f"A student starts from {MINILM!r} alone, not {recipe.initial!r}.")
-        return Start(_with_outputs(load_checkpoint(folder, n_outputs), n_outputs), tokenizer)
+        model = _with_outputs(load_checkpoint(folder, n_outputs), n_outputs)
+        return Start(model, tokenizer, has_own_exits=True)
     backbone = pretrained_minilm()
     if student is None:
         return Start(ExitEncoder(backbone, n_classes=n_outputs), tokenizer)

@@ -23,6 +23,7 @@ from evaluators.pruning import prune_by_magnitude
 from evaluators.recipe_runs import RecipeRun
 from evaluators.recipes import Recipe
 from evaluators.sampling import Sampling
+from evaluators.tasks import STSB
 from evaluators.training_stages import (
     CHECKPOINT,
     Pruning,
@@ -93,6 +94,7 @@ def run_recipe(
         family: str = "bert",
         teacher: Path | None = None,
         seed: int = 1,
+        n_outputs: int = 2,
     ) -> ExitEncoder:
         recipe = Recipe(
             title="tiny",
@@ -106,9 +108,9 @@ def run_recipe(
         )
         weights = training.saved_state(folder, stages[-1].name, "model")
         assert weights is not None
-        model = load_checkpoint(tiny_folders[family])
+        model = ExitEncoder(load_checkpoint(tiny_folders[family]).backbone, n_outputs)
         model.load_state_dict(weights)
-        return model
+        return model.eval()
 
     return run
 
@@ -200,6 +202,23 @@ def test_stage_may_start_afresh(run_recipe: RunRecipe) -> None:
     after = run_recipe(DENSE, taught).state_dict()
     alone = run_recipe(taught, work="alone").state_dict()
     assert all(torch.equal(after[name], alone[name]) for name in after)
+
+
+def test_exits_of_a_regression_begin_at_the_mean(
+    run_recipe: RunRecipe, tiny_task: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With next to no learning, every exit's bias is the mean label of the training sentences."""
+    train, select, report = (
+        replace(part, labels=tuple(4.0 + label for label in part.labels))
+        for part in (tiny_task.train, tiny_task.select, tiny_task.report)
+    )
+    regression = replace(tiny_task, task=STSB, train=train, select=select, report=report)
+    monkeypatch.setattr(recipe_runs, "load_task", lambda *_: regression)
+    model = run_recipe(replace(DENSE, learning_rate=1e-9), n_outputs=1)
+    mean = sum(train.labels) / len(train.labels)
+    assert 4.2 < mean < 4.8
+    for head in model.exits:
+        assert head.get_parameter("classifier.bias").item() == pytest.approx(mean, abs=1e-5)
 
 
 def test_exits_are_trained_on_a_frozen_backbone(run_recipe: RunRecipe) -> None:
