@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,5 +49,5 @@ class Archive:
         if not best[len(self.values) :].any():
             return
         self.values = merged[best]
-        self.members = [everyone[i] for i in np.flatnonzero(best)]
+        self.members = list(compress(everyone, best.tolist()))
         self.hypervolume = hypervolume(self.values, self.objectives)

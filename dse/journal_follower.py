@@ -45,6 +45,10 @@ class JournalFollower:
 
     Whole groups alone are taken (`dse.journal_records`), so that what a driver is just writing is
     left for the next time. Checksums are compared on the way.
+
+    Attributes:
+        trials: all of them, in the order of their numbers.
+        in_flight: how many were asked for and not told.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,6 +61,7 @@ class JournalFollower:
         self._offset = self._crc = 0
         self._is_chained = False
         self.trials: list[FollowedTrial] = []
+        self.in_flight = 0
 
     def stamp(self) -> object:
         """Something that is another one whenever the file was written."""
@@ -65,11 +70,6 @@ class JournalFollower:
         except OSError:
             return None
         return about.st_size, about.st_mtime_ns, about.st_ino
-
-    @property
-    def in_flight(self) -> int:
-        """Trials that were asked for and not told."""
-        return sum(t.completed is None and "flat" in t.attributes for t in self.trials)
 
     def advance(self) -> Iterator[FollowedTrial]:
         """Read what was added; trials that were told in it, in their order, as they are read.
@@ -122,12 +122,16 @@ class JournalFollower:
         if kind == _CREATED:
             self.trials.append(FollowedTrial(len(self.trials), record.get("datetime_start")))
         elif kind == _ATTRIBUTE:
-            self.trials[record["trial_id"]].attributes.update(record["user_attr"])
-        elif kind == _STATE:
             trial: FollowedTrial = self.trials[record["trial_id"]]
+            before = _is_in_flight(trial)
+            trial.attributes.update(record["user_attr"])
+            self.in_flight += _is_in_flight(trial) - before
+        elif kind == _STATE:
+            trial = self.trials[record["trial_id"]]
             if record["state"] == _RUNNING:
                 trial.started = record.get("datetime_start", trial.started)
             elif record.get("datetime_complete"):
+                self.in_flight -= _is_in_flight(trial)
                 trial.completed = record["datetime_complete"]
                 return trial
         return None
@@ -136,6 +140,10 @@ class JournalFollower:
         return RunFolderError(
             f"{self._path}: damaged behind byte {self._offset:,} ({why}); restore it from a backup."
         )
+
+
+def _is_in_flight(trial: FollowedTrial) -> bool:
+    return trial.completed is None and "flat" in trial.attributes
 
 
 def _parsed(lines: list[bytes]) -> list[Any]:

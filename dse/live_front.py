@@ -31,7 +31,7 @@ AT_ONCE: Final = 100
 SECONDS_A_LOOK: Final = 1.5
 LEAST_SECONDS: Final = 0.4
 """Of a processor that a look takes, reading included, when there are many new designs to be worked
-out, and that it spends on these in any case; the next one goes on with them."""
+out, and that the first one spends on these in any case; the next one goes on with them."""
 
 Point = Mapping[str, KnobValue]
 
@@ -144,7 +144,6 @@ class LiveFront:
         provenance: Mapping[str, Any],
         *,
         spent_s: float = 0.0,
-        is_read: bool = True,
     ) -> Front:
         """The front so far. Designs that were on it before are not scored again.
 
@@ -155,15 +154,14 @@ class LiveFront:
             evaluation: that scores new designs.
             counts: of trials.
             provenance: of the run.
-            spent_s: seconds of a processor that the look has taken so far.
-            is_read: whether all trials are read; until then a front that has designs hardly waits
-                for more of them.
+            spent_s: seconds of a processor that the look has taken so far. After much reading, a
+                front that has designs hardly waits for more of them.
 
         Raises:
             ValueError: the traces of a design cannot be had.
         """
         history = self.progress()
-        least = LEAST_SECONDS if is_read or not self._details else 0.0
+        least = 0.0 if self._details else LEAST_SECONDS
         until = time.thread_time() + max(least, SECONDS_A_LOOK - spent_s)
         spec, archive = self._spec, self._archive
         sign = -1 if spec.objectives[0].maximised else 1

@@ -186,9 +186,7 @@ class WatchedRun:
         origin = provenance_of(spec, {"task": ", ".join(spec.scenario.tasks)})
         evaluation = self.bench()
         spent = time.thread_time() - since
-        record = self._live.record(
-            evaluation, counts, origin, spent_s=spent, is_read=self._unread is None
-        )
+        record = self._live.record(evaluation, counts, origin, spent_s=spent)
         self._waits = self._live.waiting
         return record
 

@@ -53,6 +53,7 @@ class TestFollower:
             growing.write_bytes(content)
             numbers += [trial.number for trial in follower.advance()]
             assert numbers == [0, 1]
+            assert follower.in_flight == 1
 
     def test_a_shorter_file_is_read_anew(self, journal: Path) -> None:
         """A journal that was written anew is not taken for an old one."""
@@ -63,6 +64,7 @@ class TestFollower:
         whole = next(i for i in range(last, len(lines)) if b'"group":' in lines[i])
         journal.write_bytes(b"".join(lines[: whole + 1]))
         assert [trial.number for trial in follower.advance()] == [0]
+        assert follower.in_flight == 0
 
     def test_damage_is_refused(self, journal: Path) -> None:
         """A changed byte is found by its checksum, and the sentence names the file."""
