@@ -52,8 +52,8 @@ def print_verification(folder: Path, data: str | None, every: bool, as_json: boo
         print(f"Not checked: {note}.")
     if found.holds:
         print("Everything that was checked is as stated.")
-        if found.has_model:
-            print(next_step("dse", "predict", folder, "a gripping film"))
+        if found.example:
+            print(next_step("dse", "predict", folder, *found.example))
     else:
         print("The export is not what it says; export the design anew.")
     return 0 if found.holds else EXIT_CODE

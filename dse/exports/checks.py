@@ -56,11 +56,12 @@ class Verification:
         files: every file, those with problems included.
         figures: every figure that could be worked out; none if the files do not allow it.
         notes: what was not checked, and why.
-        has_model: whether the export holds a model.
+        example: arguments for ``dse predict`` behind the folder; none without a model, or where
+            files are not as they should be.
     """
 
     design_hash: str
-    has_model: bool
+    example: tuple[str, ...]
     files: tuple[FileCheck, ...]
     figures: tuple[FigureCheck, ...]
     notes: tuple[str, ...]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dse.exports.document import DesignDocument
+from dse.exports.examples import example_words
 from dse.exports.tables import Table
 from dse.exports.text import in_markdown
 from search_space import KNOB_DEFAULTS
@@ -39,6 +40,7 @@ _FILES: Final = {
 
 def readme(document: DesignDocument, tables: Mapping[str, Table], files: Sequence[str]) -> str:
     """The page, in Markdown; every word of the user's is shown as it is and marks up nothing."""
+    task = document.scenario.get("task")
     lines = [
         f"# Design {document.design_hash}",
         "",
@@ -49,10 +51,11 @@ def readme(document: DesignDocument, tables: Mapping[str, Table], files: Sequenc
         "dse verify .                                  # is every file, and every figure, as said?",
     ]
     if document.model is not None:
-        lines.append('dse predict . "a gripping film"               # an answer, and what it costs')
+        words = [f'"{word}"' if " " in word else word for word in example_words(str(task))]
+        command = " ".join(["dse predict .", *words])
+        lines.append(f"{command:<44}  # an answer, and what it costs")
     lines += ["```", "", "## Figures", "", "| figure | value | ± | constants, 5 to 95 % |"]
     lines.append("|---|---|---|---|")
-    task = document.scenario.get("task")
     for name in (name for name in METRICS if name in document.metrics):
         metric, figure = metric_of(name, task), document.metrics[name]
         lines.append(_row(metric.title, metric.unit, metric.scale, figure, document, name))

@@ -16,6 +16,7 @@ from dse.exports.checks import FigureCheck, FileCheck, Verification
 from dse.exports.design_tables import design_tables
 from dse.exports.document import DESIGN_FILE, DesignDocument, content_sha256
 from dse.exports.errors import ExportError
+from dse.exports.examples import example_words
 from dse.exports.layout import (
     CONFIG_FILE,
     MODEL_FOLDER,
@@ -81,11 +82,17 @@ def verify_export(path: Path, data: str | None = None) -> Verification:
     checks = [FileCheck(name=name, problem=problems.get(name, "")) for name in names]
     return Verification(
         design_hash=document.design_hash,
-        has_model=document.model is not None,
+        example=_example(document, is_whole=not problems),
         files=tuple(checks),
         figures=tuple(figures),
         notes=tuple(notes),
     )
+
+
+def _example(document: DesignDocument, *, is_whole: bool) -> tuple[str, ...]:
+    if document.model is None or not is_whole:
+        return ()
+    return example_words(str(document.scenario["task"]))
 
 
 def _payload_problems(folder: ExportFolder) -> Iterator[tuple[str, str]]:
@@ -176,7 +183,7 @@ def _cost_checks(
     yield from _figures(
         "report_", {"accuracy": document.report_accuracy}, {"accuracy": detail.report_accuracy}
     )
-    yield from _figures("report_", document.report_metrics, detail.report_metrics)
+    yield from _figures("report_metrics.", document.report_metrics, detail.report_metrics)
     yield from _breakdowns(document, detail)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 from pathlib import Path
 
 import pytest
 
+from dse.cli import main
 from dse.exports.document import DESIGN_FILE, DesignDocument, read_document
 from dse.exports.errors import ExportError
 from dse.exports.verification import verify_export
@@ -47,6 +49,7 @@ class TestHardware:
         assert {f.name for f in found.files} == set(files_of(hardware_once))
         names = {figure.name for figure in found.figures}
         assert {"accuracy", "energy_pj", "area_mm2", "report_accuracy"} <= names
+        assert len(names) == len(found.figures)
         assert any("no data" in note for note in found.notes)
 
     def test_flipped_bit_of_every_file_is_named(self, hardware: Path) -> None:
@@ -238,6 +241,24 @@ class TestModel:
         changed = {f.name: f for f in found.figures if f.name.startswith("predictions changed")}
         assert len(changed) == 2
         assert all(f.recomputed == 0 for f in changed.values())
+
+    def test_next_step_can_be_run(
+        self,
+        model_once: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """What `dse verify` ends with asks the model; of a task of pairs, with two sentences."""
+        monkeypatch.delenv("GLUE_DIR", raising=False)
+        assert main(["verify", str(model_once)]) == 0
+        words = shlex.split(capsys.readouterr().out.splitlines()[-1].removeprefix("Next:"))
+        assert words[:2] == ["dse", "predict"]
+        assert "--pair" in words
+        assert main(words[1:]) == 0
+        page = (model_once / "README.md").read_text()
+        command = next(line for line in page.splitlines() if line.startswith("dse predict"))
+        asked = shlex.split(command, comments=True)[3:]
+        assert asked == words[3:]
 
     def test_flipped_bit_of_every_file_is_named(self, model: Path) -> None:
         """One bit of each file of the model, and of each image."""
