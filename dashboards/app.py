@@ -50,12 +50,15 @@ PAGES: Final[Mapping[str, tuple[str, ModuleType]]] = {
 """Title and module of each page by its path."""
 
 
-def create_app(runs: Sequence[RunSource], *, hosts: Collection[str] = LOOPBACK) -> Dash:
+def create_app(
+    runs: Sequence[RunSource], *, hosts: Collection[str] = LOOPBACK, by_address: bool = False
+) -> Dash:
     """The application; it reads these runs and writes nothing.
 
     Args:
         runs: to show, each with a name of its own.
         hosts: names by which a browser may ask for it.
+        by_address: whether any address in figures is one of them too.
     """
     app = Dash(
         "edge-dse",
@@ -72,7 +75,7 @@ def create_app(runs: Sequence[RunSource], *, hosts: Collection[str] = LOOPBACK) 
     _share(app, views)
     for _, page in PAGES.values():
         page.register(app, views)
-    guard(app.server, hosts, app.csp_hashes())
+    guard(app.server, hosts, app.csp_hashes(), by_address=by_address)
     return app
 
 

@@ -23,6 +23,7 @@ from studies.scoring import Setting
 MOST_PARTS: Final = 9
 _NS_PER_MS: Final = 1e6
 _BANDS: Final = ((5, 95, 0.16), (25, 75, 0.32))
+_BAND_COLOURS: Final[dict[Theme, str]] = {"light": "0, 114, 178", "dark": "86, 180, 233"}
 _BOUND_COLOURS: Final = {"compute": CATEGORIES[0], "special functions": CATEGORIES[3]}
 
 
@@ -99,7 +100,7 @@ def entropy_figure(setting: Setting, exits: ExitKnobs, theme: Theme) -> go.Figur
             x=[*layers, *layers[::-1]],
             y=[*upper.tolist(), *lower[::-1].tolist()],
             fill="toself",
-            fillcolor=f"rgba(0, 114, 178, {opacity})",
+            fillcolor=f"rgba({_BAND_COLOURS[theme]}, {opacity})",
             mode="lines",
             line={"width": 0},
             name=f"middle {high - low} %",

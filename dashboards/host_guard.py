@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from ipaddress import ip_address
 from typing import Final
 
 from flask import Flask, Response, abort, request
@@ -46,7 +47,26 @@ def content_policy(script_hashes: Sequence[str]) -> str:
     )
 
 
-def guard(server: Flask, hosts: Collection[str], script_hashes: Sequence[str]) -> None:
+def is_address(name: str) -> bool:
+    """Whether a host name is an address in figures.
+
+    >>> is_address("192.168.1.20"), is_address("fe80::1"), is_address("dse.example")
+    (True, True, False)
+    """
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def guard(
+    server: Flask,
+    hosts: Collection[str],
+    script_hashes: Sequence[str],
+    *,
+    by_address: bool = False,
+) -> None:
     """Refuse requests that name another host or come from another page, and set the headers.
 
     A page of any other site can make a browser ask this server; it cannot make it name this host
@@ -56,16 +76,21 @@ def guard(server: Flask, hosts: Collection[str], script_hashes: Sequence[str]) -
         server: to guard.
         hosts: names by which it may be asked.
         script_hashes: of the inline scripts in its pages.
+        by_address: whether any address in figures is a name of it too: rebinding takes a name.
     """
     allowed = frozenset(map(str.lower, hosts))
+
+    def is_own(name: str) -> bool:
+        return name in allowed or (by_address and is_address(name))
+
     policy = content_policy(script_hashes)
 
     @server.before_request
     def refuse_foreign() -> None:
         origin = request.headers.get("Origin", "")
-        if host_name(request.host) not in allowed:
+        if not is_own(host_name(request.host)):
             abort(403, description="This host name is not served here.")
-        if origin and host_name(origin.partition("://")[2]) not in allowed:
+        if origin and origin.partition("://")[2].lower() != request.host.lower():
             abort(403, description="Requests of other sites are not answered.")
         if request.headers.get("Sec-Fetch-Site", "same-origin") == "cross-site":
             abort(403, description="Requests of other sites are not answered.")

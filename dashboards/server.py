@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -30,11 +31,13 @@ def dashboard_server(
         OSError: the address cannot be bound.
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app = create_app(runs, hosts={*LOOPBACK, host})
+    is_local = host.lower() in LOOPBACK
+    names = () if is_local else (socket.gethostname(), socket.getfqdn())
+    app = create_app(runs, hosts={*LOOPBACK, host, *names}, by_address=not is_local)
     try:
         return make_server(host, port, app.server, threaded=True)
-    except SystemExit as error:  # how the library says that an address is taken
-        raise OSError(f"{host}:{port} cannot be bound: another program has it.") from error
+    except SystemExit as error:  # how the library says that it cannot
+        raise OSError(f"{host}:{port} cannot be bound") from error
 
 
 def serve(runs: Sequence[RunSource], *, host: str, port: int, ready: Callable[[str], None]) -> None:

@@ -59,7 +59,7 @@ COLOURS: Final[dict[Theme, Colours]] = {
 MANTINE: Final[dict[str, Any]] = {
     "fontFamily": FONT,
     "primaryColor": "ocean",
-    "primaryShade": {"light": 7, "dark": 4},
+    "primaryShade": 7,  # white text can be read on it in both themes
     "defaultRadius": "md",
     "autoContrast": True,
     "colors": {

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dse.errors import UsageError
 from dse.options import Json, Run
 from dse.runs import RUNS, open_run
 from dse.shown import shown_path
@@ -33,7 +34,13 @@ def dashboard(
         print(f"Dashboard: {address} ({len(runs)} run{'' if len(runs) == 1 else 's'}; Ctrl-C ends)")
         sys.stdout.flush()
 
-    serve(runs, host=host, port=port, ready=ready)
+    try:
+        serve(runs, host=host, port=port, ready=ready)
+    except OSError as error:
+        raise UsageError(
+            f"--host {host} --port {port}: cannot be bound; expected an address of this machine "
+            "and a port that no other program has: '--port 0' takes a free one."
+        ) from error
 
 
 def doctor(run_dir: Run, as_json: Json = False) -> None:
@@ -55,5 +62,9 @@ def report(
 
     folder = open_run(run_dir)
     path = folder.path.with_name(f"{folder.path.name}-report.html") if out is None else out
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--out {path}: expected a name that ends in .html.")
+    if path.absolute().parent.resolve() == folder.path.resolve():
+        raise UsageError(f"--out {path}: in the run's own folder; expected a file beside it.")
     write_report(folder.front_record(), path, WatchedRun(folder.path.name, folder.path))
     print(f"Report: {shown_path(path.absolute())}")

@@ -22,6 +22,7 @@ _RESULT_BYTES: Final = 10_000_000
 """Front, report and pictures: likewise, 8 MB with a front of 250 designs."""
 _TRACE_BYTES_OF_SENTENCE_AND_EXIT: Final = 4
 _ATTEMPTS: Final = 10_000
+_FEASIBLE_ATTEMPTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,13 @@ def dry_run(spec: StudySpec, options: SourceOptions) -> DryRun:
     task: Literal["setting", "design"] = "setting" if nested else "design"
     recorded = spec.evaluator.kind == "recorded"
     outcome, first = timed(evaluation, task, point)
+    if not nested:  # a point that cannot be built says nothing of the time of others
+        for seed in range(spec.search.seed + 1, spec.search.seed + _FEASIBLE_ATTEMPTS):
+            if outcome.state != "infeasible":
+                break
+            point = random_point(space, KNOBS, seed)
+            outcome, later = timed(evaluation, task, point)
+            first = max(first, later)
     again = first
     if recorded or not nested:  # traces are read and loops compiled now: what is left is a trial
         repeated, again = timed(evaluation, task, point)

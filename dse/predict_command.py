@@ -85,8 +85,14 @@ def print_prediction(path: Path, text: str, pair: str | None, as_json: bool) -> 
     """
     if not text.strip() or (pair is not None and not pair.strip()):
         raise UsageError("The sentence is empty: give one in quotes, such as 'a gripping film'.")
+    for given in (text, pair or ""):
+        if not given.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in given):
+            raise UsageError(f"The sentence {given!a} is no UTF-8: expected text.")
     folder = ExportFolder.open(path)
     model = ExportedModel.of(folder)
+    if model.task.is_pair != (pair is not None):
+        wanted = "two sentences, the second by --pair" if model.task.is_pair else "one sentence"
+        raise UsageError(f"Task {model.task.name}: expected {wanted}.")
     answer = model.answer(text, pair)
     is_cut = model.is_cut(text, pair)
     cost = sentence_cost(folder.design(), answer)

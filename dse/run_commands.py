@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -73,7 +74,24 @@ def run(
     if warm_start:
         spec = spec.model_copy(update={"search": spec.search.beside(Path.cwd())})
     if dry:
-        _dry_run(study, spec, data, traces, as_json)
+        options = {
+            "--trials": trials,
+            "--strategy": strategy,
+            "--evaluator": evaluator,
+            "--cache": cache,
+            "--data": None if str(data) == os.environ.get("GLUE_DIR") else data,
+            "--traces": traces,
+            "--workers": workers,
+            "--address": address,
+            "--storage": storage,
+            "--study-name": study_name,
+            "--seed": seed,
+            "--out": out,
+        }
+        given = [(name, value) for name, value in options.items() if value is not None]
+        given += [("--warm-start", source) for source in warm_start or ()]
+        words = ["run", study, *(str(word) for pair in given for word in pair)]
+        _dry_run(words, spec, data, traces, as_json)
         return
     path = out if out is not None else next_run(RUNS, Path(study).stem)
     if storage is None and study_name is not None:
@@ -94,8 +112,9 @@ def run(
 
 
 def _dry_run(
-    study: str, spec: StudySpec, data: Path | None, traces: Path | None, as_json: bool
+    words: list[str], spec: StudySpec, data: Path | None, traces: Path | None, as_json: bool
 ) -> None:
+    """Print what the command of those words would take; it is the next step."""
     from dse.dry_run import dry_run, print_dry_run
     from dse.trace_sources import SourceOptions
 
@@ -109,7 +128,7 @@ def _dry_run(
         print_json(asdict(found))
         return
     print_dry_run(found, spec)
-    print(next_step("dse", "run", study))
+    print(next_step("dse", *words))
 
 
 def refine(

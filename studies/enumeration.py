@@ -6,6 +6,7 @@ study file states.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -272,7 +273,7 @@ def probed(
             floors.append(Floors.of(scorer, histogram, table))
         unfit = np.flatnonzero(~table.feasible)
         told = unfit[:: max(1, len(columns) // REASONS_TOLD)]
-        tally.update(_without_digits(table.reason(int(index)) or "") for index in told)
+        tally.update(_without_numbers(table.reason(int(index)) or "") for index in told)
     return fits, Floors.joined(floors) if floors else None, dict(tally)
 
 
@@ -290,5 +291,10 @@ def _fits_every_task(
     return fits, None, dict(tally)
 
 
-def _without_digits(reason: str) -> str:
-    return "".join("#" if c.isdigit() else c for c in reason)
+def _without_numbers(reason: str) -> str:
+    """A reason that is the same for all designs that it holds for.
+
+    >>> _without_numbers("envm_mib 0.5 is too small for the 12.25 MiB stored in it")
+    'envm_mib … is too small for the … MiB stored in it'
+    """
+    return re.sub(r"[0-9]+(\.[0-9]+)?", "…", reason)

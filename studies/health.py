@@ -135,9 +135,11 @@ def _budget(run: RunSnapshot) -> list[Finding]:
     if left > 0 and run.state == "running":
         return [Finding("Budget", "PASS", f"{left} of {total} trials are left.")]
     last = history[-1].hypervolume if history else 0.0
+    if last <= 0:
+        return []
     early = [p.hypervolume for p in history if p.trial <= 0.9 * told]
     grown = last - (early[-1] if early else 0.0)
-    if last > 0 and grown > 0.01 * last:
+    if grown > 0.01 * last:
         share = grown / last
         return [
             Finding(
@@ -190,9 +192,12 @@ def _looks_at(knobs: dict[str, str | int | float], name: str) -> bool:
 def _effects(run: RunSnapshot) -> list[Finding]:
     trials = run.trials
     rows = np.flatnonzero(trials.is_complete & ~trials.repeated)
-    targets = [v[rows] for n, v in trials.values.items() if n in _targets(run)]
+    if len(rows) < LEAST_TRIALS:
+        return []
+    names = _targets(run)
+    targets = [v[rows] for name, v in trials.values.items() if name in names]
     targets = [v for v in targets if np.isfinite(v).all() and np.ptp(v) > 0]
-    if len(rows) < LEAST_TRIALS or not targets:
+    if not targets:
         return []
     idle = []
     for name, knob in trials.knobs.items():
@@ -202,13 +207,13 @@ def _effects(run: RunSnapshot) -> list[Finding]:
         if all(_effect(codes, values) < LEAST_EFFECT for values in targets):
             idle.append(name)
     if not idle:
-        return [Finding("Knob without effect", "PASS", "Every knob moves some objective.")]
+        return [Finding("Knob without effect", "PASS", f"Every knob moves {_told(run)}.")]
     listed = ", ".join(idle)
     return [
         Finding(
             "Knob without effect",
             "WARN",
-            f"Means of all objectives hardly depend on {listed}.",
+            f"Means of {_told(run)} hardly depend on {listed}.",
             "Fix what has no effect at one value: the budget goes further on the rest.",
         )
     ]
@@ -232,9 +237,17 @@ def _targets(run: RunSnapshot) -> list[str]:
     return list(run.trials.values)
 
 
+def _told(run: RunSnapshot) -> str:
+    """What `_targets` are, in words."""
+    if run.spec.search.strategy == "joint":
+        return "the objectives"
+    return "what the sampler is told of a setting (not each objective)"
+
+
 def _predictable(run: RunSnapshot) -> list[Finding]:
     trials = run.trials
     found = []
+    n_looked_at = 0
     for name in _targets(run):
         values = trials.values.get(name)
         if values is None:
@@ -243,6 +256,7 @@ def _predictable(run: RunSnapshot) -> list[Finding]:
         knobs = [k.codes[rows] for k in trials.knobs.values() if len(np.unique(k.codes[rows])) > 1]
         if len(rows) < LEAST_TRIALS or not knobs or np.ptp(values[rows]) == 0:
             continue
+        n_looked_at += 1
         share = explained_share(np.column_stack(knobs), values[rows])
         if share < LEAST_EXPLAINED:
             found.append(
@@ -254,7 +268,10 @@ def _predictable(run: RunSnapshot) -> list[Finding]:
                     "Importances and contours of it mean little yet: run more trials.",
                 )
             )
-    return found or [Finding("Predictability", "PASS", "Objectives follow from the knobs.")]
+    if found or not n_looked_at:
+        return found
+    text = f"Knobs explain much of {_told(run)}."
+    return [Finding("Predictability", "PASS", text)]
 
 
 def _errors(run: RunSnapshot) -> list[Finding]:

@@ -45,6 +45,21 @@ def test_pages_of_other_sites(client: FlaskClient, headers: dict[str, str]) -> N
     assert client.get("/", headers={"Host": "localhost"} | headers).status_code == 403
 
 
+def test_addresses_of_a_server_that_others_reach() -> None:
+    """Any address in figures is answered, to its own pages alone; other names still are not."""
+    server = Flask("test")
+    server.route("/")(lambda: "page")
+    guard(server, [*LOOPBACK, "workstation"], [], by_address=True)
+    client = server.test_client()
+    for host in ("192.168.1.20:8050", "[fe80::1]:8050", "workstation:8050"):
+        assert client.get("/", headers={"Host": host}).status_code == 200
+        own = {"Host": host, "Origin": f"http://{host}"}
+        assert client.get("/", headers=own).status_code == 200
+        foreign = {"Host": host, "Origin": "http://192.168.1.99:8050"}
+        assert client.get("/", headers=foreign).status_code == 403
+    assert client.get("/", headers={"Host": "evil.example:8050"}).status_code == 403
+
+
 def test_own_pages(client: FlaskClient) -> None:
     """Requests of the dashboard's own pages are answered."""
     headers = {"Host": "127.0.0.1:8050", "Origin": "http://127.0.0.1:8050"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ class TestDryRun:
         assert found["disk_bytes"] > 1e6
         printed = text_of(capsys, *words)
         assert f"{found['size']:,} distinct designs" in printed
-        assert printed.endswith(f"Next:   dse run {study}\n")
+        assert printed.endswith(f"Next:   dse run {study} --traces {small_traces}\n")
         assert sorted(Path.cwd().iterdir()) == before
 
     @pytest.mark.parametrize(
@@ -102,12 +103,43 @@ class TestDryRun:
         """32 s at first, 2 s again, two trials: 30 s are those of the start, not of a trial."""
         changes = {"search.strategy": strategy, "search.trials": 2, "search.workers": workers}
         spec = read_spec(Path(make_study(changes)))
-        outcome = Outcome(state="infeasible", reason="made up")
+        outcome = Outcome(state="complete")
         taken = iter([32.0, 2.0])
         monkeypatch.setattr("dse.dry_run.timed", lambda *_: (outcome, next(taken)))
         options = SourceOptions(glue_dir=None, cache=None, recorded=str(small_traces))
         found = dry_run(spec, options)
         assert found.seconds == seconds
+
+    def test_next_step_keeps_the_options(
+        self,
+        make_study: MakeStudy,
+        small_traces: Path,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The command that follows is the one that was tried, data of the environment left out."""
+        monkeypatch.setenv("GLUE_DIR", "elsewhere")
+        words = ["run", make_study({}), "--trials", "3", "--strategy", "joint"]
+        words += ["--traces", str(small_traces), "--seed", "7"]
+        printed = text_of(capsys, *words, "--dry-run")
+        after = shlex.split(printed.splitlines()[-1])[1:]
+        assert after[:3] == ["dse", *words[:2]]
+        assert sorted(after[3:]) == sorted(words[2:])
+
+    def test_a_joint_study_is_timed_by_a_point_that_can_be_built(
+        self, make_study: MakeStudy, small_traces: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Points that are infeasible, which takes no time, are passed over."""
+        changes = {"search.strategy": "joint", "search.trials": 10, "search.workers": 1}
+        spec = read_spec(Path(make_study(changes)))
+        unfit = Outcome(state="infeasible", reason="made up")
+        fit = (Outcome(state="complete"), 3.0)
+        results = iter([(unfit, 0.0), (unfit, 0.0), fit])
+        monkeypatch.setattr("dse.dry_run.timed", lambda *_: next(results, fit))
+        options = SourceOptions(glue_dir=None, cache=None, recorded=str(small_traces))
+        found = dry_run(spec, options)
+        assert found.outcome.state == "complete"
+        assert found.seconds == 30.0
 
 
 class TestRefine:
