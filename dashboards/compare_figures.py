@@ -25,6 +25,8 @@ from studies.ablation import Step
 from studies.attainment import attainment
 
 MOST_BARS: Final = 9
+LEAST_TOLD: Final = 0.02
+"""Share of the larger total that a change needs for its number to stand beside its bar."""
 _SYMBOLS: Final = ("circle", "square", "diamond", "cross", "triangle-up", "x")
 
 
@@ -55,13 +57,15 @@ def waterfall_figure(
     if rest:
         shown.append((f"{len(rest)} others", sum(changes[part] for part in rest)))
     totals = sum(first.values()), sum(second.values())
+    least = LEAST_TOLD * max(totals)
     colours = COLOURS[theme]
+    told = [f"{change:+.2g}" if abs(change) >= least else "" for _, change in shown]
     figure = go.Figure(
         go.Waterfall(
             x=[names[0], *(plotly_text(name) for name, _ in shown), names[1]],
             y=[totals[0], *(change for _, change in shown), totals[1]],
             measure=["absolute", *("relative" for _ in shown), "total"],
-            text=[f"{totals[0]:.3g}", *(f"{c:+.2g}" for _, c in shown), f"{totals[1]:.3g}"],
+            text=[f"{totals[0]:.3g}", *told, f"{totals[1]:.3g}"],
             textposition="outside",
             constraintext="none",
             cliponaxis=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -161,10 +161,11 @@ def correlations(trials: TrialTable, values: Mapping[str, Floats]) -> tuple[list
         The names, and an array (n_knobs, n_values) from -1 to 1, NaN where nothing varies.
     """
     names, rows = [], []
+    texts = text_knobs(trials)
     for name, knob in trials.knobs.items():
         if len(np.unique(knob.codes)) < 2:
             continue
-        is_text = any(isinstance(level, str) for level in knob.levels)
+        is_text = name in texts
         found = []
         for column in values.values():
             known = np.isfinite(column) & ~trials.repeated
@@ -175,28 +176,50 @@ def correlations(trials: TrialTable, values: Mapping[str, Floats]) -> tuple[list
     return names, np.array(rows, dtype=np.float64).reshape(len(names), len(values))
 
 
+def text_knobs(trials: TrialTable) -> set[str]:
+    """Knobs with levels of text, whose correlations have no sign."""
+    return {
+        name
+        for name, knob in trials.knobs.items()
+        if any(isinstance(level, str) for level in knob.levels)
+    }
+
+
 def correlation_figure(
-    names: list[str], titles: list[str], found: Floats, theme: Theme
+    names: list[str], titles: list[str], found: Floats, signless: Collection[str], theme: Theme
 ) -> go.Figure:
-    """How knobs go with values, as a table of colours with the numbers in it."""
-    texts = [["" if np.isnan(v) else f"{v:+.2f}" for v in row] for row in found.tolist()]
+    """How knobs go with values, as a table of colours with the numbers in it.
+
+    Args:
+        names: of the knobs.
+        titles: of the values.
+        found: (n_knobs, n_values) of `correlations`.
+        signless: knobs whose correlations have no sign: they are drawn in grey.
+        theme: of the page.
+    """
     middle = "#f2f4f6" if theme == "light" else "#2a3038"
-    figure = go.Figure(
-        go.Heatmap(
-            z=[[None if np.isnan(v) else v for v in row] for row in found.tolist()],
+    signed = np.array([name not in signless for name in names], dtype=np.bool_)
+    figure = go.Figure()
+    for rows, scale, form in (
+        (signed, [[0, "#d55e00"], [0.5, middle], [1, "#0072b2"]], "{:+.2f}"),
+        (~signed, [[0, middle], [0.5, middle], [1, COLOURS[theme].muted]], "{:.2f}"),
+    ):
+        shown = np.where(rows[:, None], found, np.nan).tolist()
+        figure.add_heatmap(
+            z=[[None if np.isnan(v) else v for v in row] for row in shown],
             x=[_broken(title) for title in titles],
             y=[plotly_text(knob_title(name)) for name in names],
-            text=texts,
+            text=[["" if np.isnan(v) else form.format(v) for v in row] for row in shown],
             texttemplate="%{text}",
-            colorscale=[[0, "#d55e00"], [0.5, middle], [1, "#0072b2"]],
+            colorscale=scale,
             zmin=-1,
             zmax=1,
             showscale=False,
+            hoverongaps=False,
             xgap=2,
             ygap=2,
-            hovertemplate="%{y} and %{x}: %{z:.2f}<extra></extra>",
+            hovertemplate="%{y} and %{x}: %{text}<extra></extra>",
         )
-    )
     styled(figure, height=110 + 26 * len(names))
     figure.update_layout(
         xaxis={"side": "top", "ticks": "", "showline": False, "showgrid": False},

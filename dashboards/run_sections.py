@@ -19,6 +19,7 @@ from dashboards.knob_figures import (
     correlations,
     importance_figure,
     slice_figure,
+    text_knobs,
 )
 from dashboards.progress_figures import duration_figure, state_figure
 from dashboards.recommended import recommended_designs
@@ -173,7 +174,7 @@ def _correlated_figure(
 ) -> go.Figure:
     """How every knob goes with some values of the trials."""
     knobs, found = correlations(trials, columns)
-    return correlation_figure(knobs, titles, found, "light")
+    return correlation_figure(knobs, titles, found, text_knobs(trials), "light")
 
 
 def _health_body(snapshot: RunSnapshot) -> str:

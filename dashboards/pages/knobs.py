@@ -16,6 +16,7 @@ from dashboards.knob_figures import (
     correlations,
     importance_figure,
     slice_figure,
+    text_knobs,
 )
 from dashboards.run_views import RunView, RunViews
 from dashboards.theme import theme_of
@@ -125,7 +126,8 @@ def register(app: Dash, views: RunViews) -> None:
         columns = {name: view.snapshot.trials.values[name] for name in names}
         knobs, found = correlations(view.snapshot.trials, columns)
         titles = [value_title(name, view.task).partition(" (")[0] for name in names]
-        return correlation_figure(knobs, titles, found, theme_of(theme))
+        signless = text_knobs(view.snapshot.trials)
+        return correlation_figure(knobs, titles, found, signless, theme_of(theme))
 
     @app.callback(
         Output("knobs-slice", "figure"),

@@ -82,7 +82,7 @@ def _head(view: RunView) -> Component:
         (f"{snapshot.trials.in_flight:,}", "in the air"),
         (f"{snapshot.spec.search.workers:,}", "workers asked for"),
         (duration_text(found.elapsed_s), "from first to last trial"),
-        (f"{number_text(found.per_minute)}", "trials a minute"),
+        (f"{number_text(found.per_minute)}", "trials a minute of late"),
         (
             duration_text(found.left_s) if snapshot.state == "running" else "–",
             "left at this pace",

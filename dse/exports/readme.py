@@ -62,7 +62,13 @@ def readme(document: DesignDocument, tables: Mapping[str, Table], files: Sequenc
     accuracy = metric_of("accuracy", task)
     title = f"{accuracy.title} on the dev set"
     lines.append(_row(title, accuracy.unit, accuracy.scale, document.report_accuracy, document, ""))
-    lines += ["", "± is one standard error over sentences.", "", "## Knobs", "", "| knob | value |"]
+    lines += [
+        "",
+        "± is one standard error over sentences. The last column is where 5 to 95 % of the figures "
+        "lie that samples of the cost model's constants give; the range of a constant need not lie "
+        "around the value that is taken, so a figure may stand outside.",
+        *("", "## Knobs", "", "| knob | value |"),
+    ]
     lines.append("|---|---|")
     knobs = {**KNOB_DEFAULTS, **document.knobs}
     lines += [f"| {name} | {in_markdown(str(value))} |" for name, value in sorted(knobs.items())]
