@@ -88,7 +88,7 @@ def layout(view: RunView, _: RunViews) -> list[Component]:
                     "Two knobs together",
                     "knobs-contour",
                     height=400,
-                    note="Mean over the trials of each pair of levels; white where there is none.",
+                    note="Mean over the trials of each pair of levels; empty where there is none.",
                 ),
             ],
             className="grid",
