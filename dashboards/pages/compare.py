@@ -61,7 +61,7 @@ def layout(view: RunView, views: RunViews) -> list[Component]:
             "Roofline",
             "compare-roofline",
             height=406,
-            note="Achieved by each GEMM of the longest sentence, under what arrays and memory "
+            note="Achieved by each GEMM with weights of the longest sentence, under what arrays and memory "
             "allow at the highest supply.",
         ),
         figure_card(
