@@ -61,8 +61,8 @@ def layout(view: RunView, views: RunViews) -> list[Component]:
             "Roofline",
             "compare-roofline",
             height=406,
-            note="Achieved by each GEMM with weights of the longest sentence, under what arrays and memory "
-            "allow at the highest supply.",
+            note="Achieved by each GEMM with weights of the longest sentence, under what arrays "
+            "and memory allow at the highest supply.",
         ),
         figure_card(
             "From the published design to the first one",
