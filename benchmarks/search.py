@@ -104,7 +104,7 @@ def _until_or_end(rows: Rows, exact: float, *, cached: bool) -> tuple[float, flo
 
 
 def _median(values: Sequence[float]) -> float:
-    return round(float(np.sort(np.array(values))[(len(values) - 1) // 2]), 1)
+    return round(float(np.median(values)), 1)
 
 
 def _spread(values: Sequence[float]) -> list[float]:
