@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -137,6 +138,8 @@ def _numbers(front: Front, listed: str, text: str) -> dict[str, float]:
             found[metric] = float(number)
         except ValueError as error:
             raise SelectionError(f"--select {text!r}: {number!r} is no number.") from error
+        if not math.isfinite(found[metric]):
+            raise SelectionError(f"--select {text!r}: {number!r} is no finite number.")
     return found
 
 

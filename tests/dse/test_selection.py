@@ -164,6 +164,8 @@ class TestErrors:
             ("weights accuracy=-1", "weights of 0 or more"),
             ("weights accuracy=0", "weights of 0 or more"),
             ("weights accuracy=e", "is no number"),
+            ("weights accuracy=1e999", "is no finite number"),
+            ("near energy=-1e999", "is no finite number"),
             ("near latency=1e6", "latency_mean_ns is no objective of the study"),
             ("near enrgy=1", "did you mean 'energy'?"),
             ("weights", "weights METRIC=W"),

@@ -14,6 +14,7 @@ from evaluators.testing import made_up_trace
 from evaluators.traces import ExitTrace, Split
 from hw_cost import Technology
 from search_space import KnobValue, exit_knobs, model_knobs
+from studies import racing
 from studies.enumeration import inner_front
 from studies.floors import dominated
 from studies.fronts import rounded
@@ -139,6 +140,30 @@ class TestBounds:
                 assert (bounds["energy_pj"] <= scores.values["energy_pj"]).all()
                 assert (bounds["area_mm2"] == scores.values["area_mm2"]).all()
 
+    def test_half_of_the_risk_is_shared_by_metrics_and_looks(
+        self,
+        spec: StudySpec,
+        technology: Technology,
+        recorded: RecordedTraces,
+        model_points: list[Flat],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """The risks of all bounds of costs at all looks come to no more than half of the rules'."""
+        risks: list[float] = []
+
+        def lower_means(further: Any, histogram: Any, population: int, risk: float) -> Any:
+            risks.append(risk)
+            return _lower_means(further, histogram, population, risk)
+
+        monkeypatch.setattr(racing, "_lower_means", lower_means)
+        race, whole = race_of(spec, technology, recorded, model_points[0], RULES)
+        for count in RULES.looks:
+            drawn = first_drawn(whole, count)
+            upper = ceilings(drawn, race.exits, 60, RULES)
+            race._bounds(race._rows, exit_histogram(drawn, race.exits), upper)
+        assert len(risks) >= len(RULES.looks)
+        assert sum(risks) == pytest.approx(RULES.risk / 2)
+
 
 class TestRace:
     """When a setting is lost."""
@@ -234,6 +259,23 @@ class TestRace:
             assert race.unfit is None
         else:
             assert race.unfit is not None
+
+    def test_cost_constraint_at_a_look(
+        self, technology: Technology, recorded: RecordedTraces, model_points: list[Flat]
+    ) -> None:
+        """A setting is lost just below the lowest bound of any design, and goes on just above."""
+        changes: dict[str, Any] = {"constraints": ["energy_pj <= 1e15"], "conditions": []}
+        spec = spec_of(changed(small_document(), changes), "test")
+        race, whole = race_of(spec, technology, recorded, model_points[0], RULES)
+        drawn = first_drawn(whole, 30)
+        upper = ceilings(drawn, race.exits, 60, RULES)
+        bounds = race._bounds(race._rows, exit_histogram(drawn, race.exits), upper)
+        lowest = float(bounds["energy_pj"].min())
+        for factor, is_lost in ((0.99, True), (1.01, False)):
+            (constraint,) = spec.constraints
+            bound = constraint.model_copy(update={"bound": factor * lowest})
+            held = replace(race, constraints=[bound])
+            assert (held.unfit is not None or held.lost(drawn, upper, [])) == is_lost
 
     def test_accuracy_constraint_at_a_look(
         self, technology: Technology, recorded: RecordedTraces, model_points: list[Flat]
