@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from dse.attempts import MAX_STRIKES, given_up, is_transient, limited, over_limit, reason_of
-from dse.errors import exit_code_of
+from dse.errors import UsageError, exit_code_of
 from dse.evaluation import Evaluation, Flat
 from dse.interruption import own_handlers, uninterrupted
 from dse.outcomes import Outcome
@@ -176,7 +176,13 @@ class RayExecutor:
                         **quiet,
                     )
                 else:
-                    ray.init(address=address, **quiet)
+                    try:
+                        ray.init(address=address, **quiet)
+                    except (ValueError, ConnectionError) as error:
+                        raise UsageError(
+                            f"--address {address!r}: no Ray cluster can be joined there; expected "
+                            "HOST:PORT of one that runs ('ray start --head' prints it), or 'auto'."
+                        ) from error
         self.capacity = workers
         self._spec, self._options = spec, options
         self._actor_class: Any = ray.remote(num_cpus=1)(_Worker)

@@ -41,6 +41,13 @@ class TestFailures:
         """Unknown commands and options, and values that cannot be, end with 2."""
         assert told in failure(capsys, 2, *words)
 
+    def test_address_of_no_cluster(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """What is no address of a cluster ends with 2, and leaves no run."""
+        assert main(["run", "edgebert-sst2", "--address", "foo"]) == 2
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert "--address 'foo': no Ray cluster can be joined there; expected HOST:PORT" in told
+        assert not list(Path("runs").glob("*"))
+
     def test_nothing_asked(self, capsys: pytest.CaptureFixture[str]) -> None:
         """Without a command the help is shown."""
         main([])
